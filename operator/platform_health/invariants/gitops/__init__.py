@@ -1,0 +1,1 @@
+"""Invariants about Argo CD and Flux."""

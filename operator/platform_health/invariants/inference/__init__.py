@@ -1,0 +1,1 @@
+"""Invariants about InferencePool, endpoint picker and objectives."""

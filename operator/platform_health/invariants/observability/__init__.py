@@ -1,0 +1,1 @@
+"""Invariants about Prometheus operator, DCGM and dashboards."""

@@ -1,0 +1,1 @@
+"""Invariants about LiteLLM, vLLM router, the plain router and the auth proxy."""

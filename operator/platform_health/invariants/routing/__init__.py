@@ -1,0 +1,1 @@
+"""Invariants about HTTPRoute, GRPCRoute, Gateway and ReferenceGrant."""

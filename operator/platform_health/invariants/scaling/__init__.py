@@ -1,0 +1,1 @@
+"""Invariants about KEDA and HPA."""

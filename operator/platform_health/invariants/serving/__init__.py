@@ -1,0 +1,1 @@
+"""Invariants about Model server pods, GPU scheduling and warm-up."""

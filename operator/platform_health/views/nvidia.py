@@ -1,0 +1,43 @@
+"""NVIDIA GPU operator: ClusterPolicy."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from platform_health.views.core import Toleration
+from platform_health.views.view import Kind, Labels, Shape, View
+
+
+class ExporterMonitor(Shape, frozen=True):
+    """The ServiceMonitor of the DCGM exporter."""
+
+    enabled: bool | None = None
+    additional_labels: Labels = {}
+
+
+class DcgmExporter(Shape, frozen=True):
+    """The DCGM exporter; enabled unless it says otherwise."""
+
+    enabled: bool | None = None
+    service_monitor: ExporterMonitor | None = None
+
+
+class DaemonSets(Shape, frozen=True):
+    """What all operand DaemonSets share."""
+
+    tolerations: tuple[Toleration, ...] = ()
+
+
+class ClusterPolicySpec(Shape, frozen=True):
+    """The specification of a ClusterPolicy."""
+
+    dcgm_exporter: DcgmExporter = DcgmExporter()
+    daemonsets: DaemonSets = DaemonSets()
+
+
+class ClusterPolicy(View, frozen=True):
+    """A ClusterPolicy."""
+
+    kind: ClassVar[Kind] = Kind("nvidia.com", "ClusterPolicy", "clusterpolicies", namespaced=False)
+
+    spec: ClusterPolicySpec = ClusterPolicySpec()
