@@ -6,10 +6,36 @@ empty; everything else is a gap. In files what can be known depends on the quest
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
+from fnmatch import fnmatchcase
+from typing import NamedTuple
+
+import msgspec
 
 from platform_health.inventory import Inventory
+from platform_health.views.apps import Deployment, StatefulSet
+from platform_health.views.core import Node, Pod, Secret, Service, ServiceAccount
+from platform_health.views.gateway import Gateway, GatewayClass, HTTPRoute
+from platform_health.views.inference import InferencePool, LegacyInferencePool
 from platform_health.views.view import Kind, LabelSelector, View
+
+
+class Unreadable(msgspec.Struct, frozen=True):
+    """Input that could not be read, and why: a file with its 1-based line, or a kind of the cluster."""
+
+    because: str
+    file: str | None = None
+    line: int | None = None
+    kind: str | None = None
+
+
+class Skipped(msgspec.Struct, frozen=True):
+    """Input that is deliberately not looked at."""
+
+    file: str
+    because: str
 
 
 class KindState(StrEnum):
@@ -87,3 +113,172 @@ class ClusterKnowledge:
     def is_installed(self, kind: type[View]) -> bool:
         """Whether the API server serves the kind."""
         return self.state(kind.kind) is not KindState.ABSENT
+
+
+class Derivation(NamedTuple):
+    """What a controller makes from a custom resource: objects of these kinds, named after a pattern.
+
+    ``{name}`` stands for the resource's name. ``label``, where given, is a key that every selector of the made pods
+    uses; a selector without it is not about them.
+    """
+
+    kinds: tuple[type[View], ...]
+    names: tuple[str, ...]
+    label: str = ""
+
+
+_SERVING: tuple[type[View], ...] = (Pod, Deployment, StatefulSet, Service, InferencePool, HTTPRoute, ServiceAccount)
+
+DERIVATIONS: dict[tuple[str, str], Derivation] = {
+    ("monitoring.coreos.com", "Prometheus"): Derivation(
+        (Pod, StatefulSet, Service), ("prometheus-operated", "prometheus-{name}*")
+    ),
+    ("monitoring.coreos.com", "PrometheusAgent"): Derivation(
+        (Pod, StatefulSet, Service), ("prometheus-agent-operated", "prom-agent-{name}*")
+    ),
+    ("monitoring.coreos.com", "Alertmanager"): Derivation(
+        (Pod, StatefulSet, Service), ("alertmanager-operated", "alertmanager-{name}*")
+    ),
+    ("monitoring.coreos.com", "ThanosRuler"): Derivation(
+        (Pod, StatefulSet, Service), ("thanos-ruler-operated", "thanos-ruler-{name}*")
+    ),
+    ("gateway.networking.k8s.io", "Gateway"): Derivation(
+        (Pod, Deployment, Service, ServiceAccount),
+        ("{name}", "{name}-*"),
+        label="gateway.networking.k8s.io/gateway-name",
+    ),
+    ("aigateway.envoyproxy.io", "AIGatewayRoute"): Derivation((HTTPRoute,), ("{name}",)),
+    ("grafana.integreatly.org", "Grafana"): Derivation((Pod, Deployment, Service), ("{name}-*",)),
+    ("helm.toolkit.fluxcd.io", "HelmRelease"): Derivation(_SERVING, ("*{name}*",)),
+    ("serving.kserve.io", "LLMInferenceService"): Derivation(_SERVING, ("{name}", "{name}-*")),
+    ("serving.kserve.io", "InferenceService"): Derivation(_SERVING, ("{name}", "{name}-*")),
+    ("serving.knative.dev", "Service"): Derivation(_SERVING, ("{name}", "{name}-*")),
+    ("ray.io", "RayCluster"): Derivation((Pod, Service), ("{name}-*",)),
+    ("ray.io", "RayService"): Derivation((Pod, Service), ("{name}-*",)),
+    ("ray.io", "RayJob"): Derivation((Pod, Service), ("{name}-*",)),
+    ("apps.nvidia.com", "NIMService"): Derivation(_SERVING, ("{name}", "{name}-*")),
+    ("nvidia.com", "DynamoGraphDeployment"): Derivation(_SERVING, ("{name}", "{name}-*")),
+    ("kaito.sh", "Workspace"): Derivation(_SERVING, ("{name}", "{name}-*")),
+    ("kaito.sh", "InferenceSet"): Derivation(_SERVING, ("{name}", "{name}-*")),
+    ("kubeai.org", "Model"): Derivation(_SERVING, ("model-{name}*",)),
+    ("production-stack.vllm.ai", "VLLMRuntime"): Derivation(_SERVING, ("{name}", "{name}-*")),
+    ("production-stack.vllm.ai", "VLLMRouter"): Derivation(_SERVING, ("{name}", "{name}-*")),
+    ("leaderworkerset.x-k8s.io", "LeaderWorkerSet"): Derivation(
+        (StatefulSet, Service), ("{name}", "{name}-*"), label="leaderworkerset.sigs.k8s.io/name"
+    ),
+}
+"""What controllers make from custom resources, so that its absence from files proves nothing."""
+
+_POOLS = (InferencePool, LegacyInferencePool)
+_ANYWHERE = (Gateway, GatewayClass, Node)
+_OCCASIONAL = ("batch",)
+
+
+class Maker(NamedTuple):
+    """One custom resource that a controller makes objects from."""
+
+    group: str
+    kind: str
+    namespace: str
+    name: str
+
+
+class FileKnowledge:
+    """Knowledge of manifests: what they leave out may exist elsewhere, unless they show that they are complete.
+
+    A named or selected object is known to be absent where the files hold another object of its kind in the namespace
+    it would be in. A near miss of a selector makes it known too. ``closed_world`` says that the files are everything
+    there is, except Secrets where they hold none, and except what controllers make from custom resources.
+    """
+
+    def __init__(self, *, closed_world: bool = False) -> None:
+        self.closed_world = closed_world
+        self._makers: dict[str, list[Maker]] = defaultdict(list)
+
+    def add_maker(self, maker: Maker) -> None:
+        """Notes a custom resource that a controller may make objects from; others are ignored."""
+        if (maker.group, maker.kind) in DERIVATIONS:
+            self._makers[maker.namespace].append(maker)
+
+    def gap(self, kind: type[View]) -> str | None:
+        """Files can hold any kind."""
+        return None
+
+    def gap_named(self, inventory: Inventory, kind: type[View], namespace: str, name: str) -> str | None:
+        """Unknown unless the files hold another object of the kind in the namespace."""
+        if self._is_made(kind, namespace, name):
+            return f"{kind.kind} {namespace}/{name} may be made by a controller"
+        if kind is ServiceAccount and name == "default":
+            return f"service account default exists in every namespace, though the files do not show {namespace}"
+        if self.closed_world and (kind is not Secret or inventory.peek_all(Secret)):
+            return None
+        place = namespace if kind.kind.namespaced else None
+        if any(inventory.peek_all(alike, place) for alike in _alike(kind)):
+            return None
+        return f"the files hold no {kind.kind.plural}{f' of namespace {namespace}' if place else ''}"
+
+    def gap_selected(
+        self, inventory: Inventory, kind: type[View], namespace: str, selector: LabelSelector | None
+    ) -> str | None:
+        """As for a name; a near miss shows that the files hold what was meant."""
+        maker = self._maker_of_selected(kind, namespace, selector)
+        if maker is not None:
+            return f"{kind.kind.plural} that {maker.kind} {maker.name} is made into are not in the files"
+        if self.closed_world and (kind is not Secret or inventory.peek_all(Secret)):
+            return None
+        if selector is None or kind in _ANYWHERE:
+            return None if inventory.peek_all(kind) else f"the files hold no {kind.kind.plural}"
+        if _stand_in(inventory.peek_all(kind, namespace or None)) or _near_miss(inventory, kind, namespace, selector):
+            return None
+        return f"the files hold no {kind.kind.plural} of namespace {namespace}"
+
+    def gap_referring(self, inventory: Inventory, kind: type[View]) -> str | None:
+        """Who refers is known once the files hold one object of the referring kind anywhere."""
+        if self.closed_world or any(inventory.peek_all(alike) for alike in _alike(kind)):
+            return None
+        return f"the files hold no {kind.kind.plural}"
+
+    def is_installed(self, kind: type[View]) -> bool:
+        """Files say nothing of what an API server serves."""
+        return True
+
+    def _is_made(self, kind: type[View], namespace: str, name: str) -> bool:
+        return any(
+            fnmatchcase(name, pattern.format(name=maker.name))
+            for maker, derivation in self._derivations(kind, namespace)
+            for pattern in derivation.names
+        )
+
+    def _maker_of_selected(self, kind: type[View], namespace: str, selector: LabelSelector | None) -> Maker | None:
+        if selector is None:
+            return None
+        for maker, derivation in self._derivations(kind, namespace):
+            if not derivation.label or derivation.label in selector.keys:
+                return maker
+        return None
+
+    def _derivations(self, kind: type[View], namespace: str) -> Iterator[tuple[Maker, Derivation]]:
+        for maker in self._makers.get(namespace, ()):
+            derivation = DERIVATIONS[maker.group, maker.kind]
+            if kind in derivation.kinds:
+                yield maker, derivation
+
+
+def _alike(kind: type[View]) -> tuple[type[View], ...]:
+    return _POOLS if kind in _POOLS else (kind,)
+
+
+def _stand_in(views: Iterable[View]) -> bool:
+    """Whether there is something that shows the namespace's objects are in the files; pods of Jobs do not count."""
+    return any(not (isinstance(view, Pod) and view.workload.kind.group in _OCCASIONAL) for view in views)
+
+
+def _near_miss(inventory: Inventory, kind: type[View], namespace: str, selector: LabelSelector) -> bool:
+    size = len(selector.match_labels) + len(selector.match_expressions)
+    if not size:
+        return False
+    for view in inventory.peek_all(kind):
+        missed = len(selector.misses(view.labels))
+        if missed == 0 or (view.namespace == namespace and missed == 1 and size > 1):
+            return True
+    return False

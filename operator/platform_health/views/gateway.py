@@ -310,6 +310,14 @@ class Route(View, frozen=True):
             if backend.weight != 0 and not self.spec.rules[backend.rule].redirects:
                 yield backend
 
+    def mirrors(self) -> Iterator[Backend]:
+        """The backends that rules mirror requests to."""
+        for number, rule in enumerate(self.spec.rules):
+            for index, entry in enumerate(rule.filters):
+                if entry.request_mirror is not None:
+                    at = Path("spec.rules") / number / "filters" / index / "requestMirror" / "backendRef"
+                    yield resolve(entry.request_mirror.backend_ref, self.namespace, at, number)
+
     def share(self, backend: Backend) -> float:
         """The part of its rule's requests that a backend gets, 0 to 1."""
         total = sum(entry.weight for entry in self.spec.rules[backend.rule].backend_refs)
@@ -407,6 +415,11 @@ class AIGatewayRule(Shape, frozen=True):
     """One rule of an AIGatewayRoute."""
 
     backend_refs: tuple[AIBackendRef, ...] = ()
+
+    @property
+    def redirects(self) -> bool:
+        """Such a rule cannot redirect."""
+        return False
 
 
 class AIBackendRef(Shape, frozen=True):

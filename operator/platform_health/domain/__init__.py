@@ -1,0 +1,1 @@
+"""Questions that several invariants share, each written once and tested on its own."""
