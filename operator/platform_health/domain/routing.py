@@ -34,7 +34,7 @@ def twin(backend: Backend, inventory: Inventory) -> View | None:
     if view is None or other is None or inventory.named(view, backend.namespace, backend.name) is not None:
         return None
     try:
-        return inventory.named(other, backend.namespace, backend.name)  # type: ignore[type-var]
+        return inventory.named(other, backend.namespace, backend.name)
     except Unknown:
         return None
 
