@@ -1,0 +1,298 @@
+"""LIST in pages, then WATCH, for ever: how the built-in kinds come in.
+
+What goes wrong is told apart, because it means different things: an expired version means listing again; 403 and 404
+say something about the kind and never end the others; everything else is waited out with growing, jittered pauses
+while what is known stays, and becomes stale when that takes too long. A connection on which nothing comes in, not even
+the bookmark of every minute, is given up: it may be half-open, or follow a version that the server does not have.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, Protocol, TypeVar
+
+import msgspec
+
+from platform_health.connection import ApiError, Busy, Connection, Forbidden, Gone, NotFound, Unreachable, api_error
+from platform_health.knowledge import KindState
+from platform_health.sources.decode import Decoder, Event, Seen, ViewDecoder, version_of
+from platform_health.sources.discovery import differences, path_of
+from platform_health.sources.feed import Feed, KindOutlet, Sink
+from platform_health.views.view import Kind
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+PAGE_SIZE = 500
+INACTIVITY = 90.0
+"""Seconds without a byte after which a watch is given up; bookmarks come every minute."""
+LISTS_AT_ONCE = 4
+FIELD_SELECTORS = {("", "pods"): "status.phase!=Succeeded,status.phase!=Failed"}
+"""Pods that have ended are of no interest and can be many."""
+
+
+def jitter(low: float, high: float) -> float:
+    """A random time between two, so that streams and replicas do not act in step."""
+    return random.uniform(low, high)  # noqa: S311 - spreads load, keeps no secret
+
+
+class Backoff:
+    """Growing pauses between attempts: 0.8 s doubling to 30 s, jittered up to double."""
+
+    def __init__(self, first: float = 0.8, last: float = 30.0) -> None:
+        self._first, self._last = first, last
+        self._next = first
+
+    def reset(self) -> None:
+        """The last attempt succeeded."""
+        self._next = self._first
+
+    def pause(self, at_least: float | None = None) -> float:
+        """How long to wait now."""
+        pause, self._next = self._next, min(self._next * 2, self._last)
+        return min(max(jitter(pause, pause * 2), at_least or 0.0), max(self._last, at_least or 0.0))
+
+
+class Receiver(Protocol[T]):
+    """Takes what a stream reads; a Feed is one."""
+
+    @property
+    def has_synced(self) -> bool:
+        """Whether a LIST has been complete."""
+
+    def began(self) -> None:
+        """A LIST begins."""
+
+    def page(self, items: list[Seen[T]]) -> None:
+        """One page of it."""
+
+    def ended(self) -> None:
+        """It is complete."""
+
+    def event(self, event_type: str, seen: Seen[T]) -> None:
+        """ADDED, MODIFIED or DELETED."""
+
+    def well(self) -> None:
+        """The watch stands."""
+
+    def troubled(self, because: str) -> None:
+        """An attempt failed."""
+
+    def lost(self, state: KindState, because: str = "") -> None:
+        """The kind is not installed, or may not be read."""
+
+
+class Timing(msgspec.Struct, frozen=True, kw_only=True):
+    """How long things take; tests shorten it."""
+
+    first_pause: float = 0.8
+    last_pause: float = 30.0
+    refused_pause: tuple[float, float] = (60.0, 120.0)
+    inactivity: float = INACTIVITY
+    watch: tuple[float, float] = (300.0, 600.0)
+
+
+TIMING = Timing()
+
+
+class Stream(Generic[T]):
+    """One kind: lists it, then watches it, until it is cancelled."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        path: str,
+        decoder: Decoder[T],
+        receiver: Receiver[T],
+        *,
+        field_selector: str = "",
+        accept: str = "application/json",
+        lists: asyncio.Semaphore | None = None,
+        absent: Callable[[], None] = lambda: None,
+        timing: Timing = TIMING,
+    ) -> None:
+        self._connection, self._path, self._decoder, self._receiver = connection, path, decoder, receiver
+        self._selector = {"fieldSelector": field_selector} if field_selector else {}
+        self._accept, self._absent, self._timing = accept, absent, timing
+        self._lists = lists or asyncio.Semaphore()
+        self._version = ""
+        """Where to resume the watch; empty: list first."""
+        self._backoff = Backoff(timing.first_pause, timing.last_pause)
+        self._errors = 0
+        self._refusals = 0
+
+    async def run(self) -> None:
+        """Lists and watches until cancelled; nothing that the API server does ends it."""
+        while True:
+            try:
+                await self._once()
+            except NotFound as error:
+                self._version = ""
+                self._receiver.lost(KindState.ABSENT, str(error))
+                self._absent()
+                await asyncio.sleep(jitter(*self._timing.refused_pause))
+            except Forbidden as error:
+                await self._refused(error)
+            except Gone:
+                self._version = ""
+                await asyncio.sleep(self._backoff.pause())
+            except (ApiError, msgspec.MsgspecError) as error:
+                await self._failed(error)
+            except Exception as error:
+                log.exception("%s: reading failed in an unforeseen way; it is listed again", self._path)
+                self._version = ""
+                await self._failed(error)
+
+    async def _once(self) -> None:
+        if not self._version:
+            async with self._lists:
+                await self._list()
+        began = time.monotonic()
+        await self._watch()
+        self._errors = self._refusals = 0
+        if time.monotonic() - began < 1.0:
+            await asyncio.sleep(self._backoff.pause())
+
+    async def _refused(self, error: Forbidden) -> None:
+        """A refusal may be a moment of an upgrade; only what is refused thrice in a row is given up."""
+        self._refusals += 1
+        if self._receiver.has_synced and self._refusals < 3:
+            self._receiver.troubled(str(error))
+            await asyncio.sleep(self._backoff.pause())
+            return
+        self._version = ""
+        self._receiver.lost(KindState.FORBIDDEN, str(error))
+        await asyncio.sleep(jitter(*self._timing.refused_pause))
+
+    async def _failed(self, error: Exception) -> None:
+        """Without an answer the watch is resumed; an API server that answers with errors is asked for a new list."""
+        self._errors += not isinstance(error, Unreachable)
+        if isinstance(error, msgspec.MsgspecError) or self._errors >= 3:
+            self._version, self._errors = "", 0
+        log.debug("%s: %s", self._path, error)
+        self._receiver.troubled(str(error))
+        await asyncio.sleep(self._backoff.pause(error.retry_after if isinstance(error, Busy) else None))
+
+    async def _list(self) -> None:
+        self._receiver.began()
+        params = {"limit": str(PAGE_SIZE), **self._selector}
+        while True:
+            body = await self._connection.read("GET", self._path, params=params, accept=self._accept)
+            page = self._decoder.page(body)
+            del body
+            self._receiver.page(page.items)
+            if not page.rest:
+                break
+            params["continue"] = page.rest
+            await asyncio.sleep(0)
+        self._receiver.ended()
+        self._version = page.version
+
+    async def _watch(self) -> None:
+        params = {
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": self._version,
+            "timeoutSeconds": str(int(jitter(*self._timing.watch))),
+            **self._selector,
+        }
+        async with self._connection.open(
+            "GET", self._path, params=params, accept=self._accept, within=None
+        ) as response:
+            self._receiver.well()
+            rest = b""
+            while True:
+                try:
+                    async with asyncio.timeout(self._timing.inactivity):
+                        data = await response.content.readany()
+                except TimeoutError:
+                    raise Gone(f"{self._path}: nothing came in for {self._timing.inactivity:g} s") from None
+                if not data:
+                    return
+                *lines, rest = (rest + data).split(b"\n")
+                self._take(lines)
+                await asyncio.sleep(0)
+
+    def _take(self, lines: list[bytes]) -> None:
+        last = b""
+        try:
+            for line in lines:
+                if not line:
+                    continue
+                event = self._decoder.event(line)
+                if event.seen is not None:
+                    self._receiver.event(event.type, event.seen)
+                elif event.type == "ERROR":
+                    raise _error(self._path, event)
+                last = line
+        finally:
+            if last:
+                self._version = version_of(last) or self._version
+                self._backoff.reset()
+                self._errors = 0
+
+
+def _error(path: str, event: Event[Any]) -> ApiError:
+    if event.code == 410:
+        return Gone(f"{path}: {event.because}", status=410)
+    return api_error(max(event.code, 500), event.because.encode(), f"WATCH {path}")
+
+
+class Streams:
+    """One stream per built-in kind that is served."""
+
+    def __init__(
+        self, connection: Connection, sink: Sink, absent: Callable[[], None] = lambda: None, timing: Timing = TIMING
+    ) -> None:
+        self._connection, self._sink, self._absent, self._timing = connection, sink, absent, timing
+        self._lists = asyncio.Semaphore(LISTS_AT_ONCE)
+        self._tasks: dict[Kind, asyncio.Task[None]] = {}
+        self._versions: dict[Kind, str] = {}
+        self.feeds: dict[Kind, Feed[Any]] = {}
+
+    def feed(self, kind: Kind) -> Feed[Any]:
+        """The feed of a kind, which outlives its streams."""
+        if kind not in self.feeds:
+            self.feeds[kind] = Feed(kind.resource, KindOutlet(kind, self._sink))
+        return self.feeds[kind]
+
+    def serve(self, versions: Mapping[Kind, str]) -> None:
+        """Reads exactly these kinds, each in its version, from now on."""
+        stop, start = differences(self._versions, versions)
+        for kind in stop:
+            self._tasks.pop(kind).cancel()
+        for kind in start:
+            self.feed(kind).starting()
+            stream = Stream(
+                self._connection,
+                path_of(kind, versions[kind]),
+                ViewDecoder(kind, versions[kind]),
+                self.feed(kind),
+                field_selector=FIELD_SELECTORS.get((kind.group, kind.plural), ""),
+                lists=self._lists,
+                absent=self._absent,
+                timing=self._timing,
+            )
+            self._tasks[kind] = asyncio.create_task(stream.run(), name=f"stream of {kind.resource}")
+        self._versions = dict(versions)
+
+    def problems(self) -> list[str]:
+        """Streams that have ended, which none ever should."""
+        return [f"{task.get_name()} has ended: {_ending(task)}" for task in self._tasks.values() if task.done()]
+
+    async def stop(self) -> None:
+        """Ends all streams."""
+        tasks = list(self._tasks.values())
+        self._tasks.clear()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _ending(task: asyncio.Task[None]) -> str:
+    return "cancelled" if task.cancelled() else repr(task.exception())
