@@ -11,12 +11,12 @@ import hashlib
 import os
 import platform
 import re
+import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -136,15 +136,27 @@ def _build(names: list[str]) -> None:
 
 
 def _build_one(go: Path, module: GoModule, package: str, target: Path, progress: "Progress") -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = target.with_suffix(".unfinished")
+    """Build into a folder that is thrown away, also by the next build if this one is killed, and move the result."""
+    workshop = target.with_name(f"{target.name}.unfinished")
+    shutil.rmtree(workshop, ignore_errors=True)
+    workshop.mkdir(parents=True)
     flags = ["-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags", module.linker_flags]
-    command = [go, "build", *flags, "-o", unfinished, package]
-    with tempfile.TemporaryFile("w+") as output:
+    try:
+        output = _compile(go, ["build", *flags, "-o", str(workshop / target.name), package], module, workshop, progress)
+        if output is not None:
+            raise BuildError(_what_went_wrong(target.name, go, module, output))
+        (workshop / target.name).replace(target)
+    finally:
+        shutil.rmtree(workshop, ignore_errors=True)
+
+
+def _compile(go: Path, arguments: list[str], module: GoModule, workshop: Path, progress: "Progress") -> str | None:
+    """Run Go, and return what it said if it failed."""
+    with (workshop / "output").open("w+") as output:
         compiler = subprocess.Popen(
-            leashed(command, ending=signal.SIGINT),
+            leashed([go, *arguments], ending=signal.SIGINT),
             cwd=module.folder,
-            env=toolchain.environment(go),
+            env=toolchain.environment(go) | {"GOTMPDIR": str(workshop)},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -154,12 +166,9 @@ def _build_one(go: Path, module: GoModule, package: str, target: Path, progress:
         except BaseException:
             compiler.send_signal(signal.SIGINT)
             compiler.wait()
-            unfinished.unlink(missing_ok=True)
             raise
-        if compiler.returncode != 0:
-            output.seek(0)
-            raise BuildError(_what_went_wrong(target.name, go, module, output.read()))
-    os.replace(unfinished, target)
+        output.seek(0)
+        return output.read() if compiler.returncode != 0 else None
 
 
 def _wait(compiler: subprocess.Popen[bytes], progress: "Progress") -> None:
@@ -177,7 +186,7 @@ def _what_went_wrong(name: str, go: Path, module: GoModule, output: str) -> str:
     return (
         f"Building {name} from {module.source} {module.version} with {go} failed:\n{last}\n"
         "If the network was the reason, run `python -m e2e.binaries` again: what is built stays built. "
-        "A build needs a reachable Go module proxy (GOPROXY), about 5 GB of disk and 2 GB of memory. "
+        "A build needs a reachable Go module proxy (GOPROXY), about 6 GB of disk. "
         f"A folder with a ready {name} in it can be named by KUBEBUILDER_ASSETS instead."
     )
 
@@ -188,9 +197,9 @@ class Progress:
     ON_TERMINAL = 10.0
     ELSEWHERE = 30.0
 
-    def __init__(self, total: int, output: TextIO) -> None:
-        self._total, self._output = total, output
-        self._started = time.monotonic()
+    def __init__(self, total: int, output: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+        self._total, self._output, self._clock = total, output, clock
+        self._started = clock()
         self._done = 0
         self._what = ""
         self._on_terminal = output.isatty()
@@ -206,7 +215,7 @@ class Progress:
 
     def goes_on(self) -> None:
         """Say so if the last word is long enough ago."""
-        now = time.monotonic()
+        now = self._clock()
         if now >= self._next:
             self._next = now + (self.ON_TERMINAL if self._on_terminal else self.ELSEWHERE)
             self._say(f"building {self._what} ({self._done} of {self._total}), {self._elapsed()} so far")
@@ -218,7 +227,7 @@ class Progress:
             self._print("\n")
 
     def _elapsed(self) -> str:
-        minutes, seconds = divmod(round(time.monotonic() - self._started), 60)
+        minutes, seconds = divmod(round(self._clock() - self._started), 60)
         return f"{minutes} min {seconds:02} s" if minutes else f"{seconds} s"
 
     def _say(self, text: str) -> None:

@@ -2,7 +2,7 @@
 
 Run as `python leash.py PARENT SIGNAL PROGRAM ARGUMENT…`. Linux sends SIGNAL once the starting *thread* has ended, even
 when its process was killed with SIGKILL and could clean up nothing. Asking for that here, between fork and exec, needs
-no code in the forked copy of a parent that has threads. Where the kernel cannot do it, the program runs without a leash.
+no code in the forked copy of a parent that has threads. Where the kernel cannot, the program runs without a leash.
 """
 
 import ctypes

@@ -50,9 +50,7 @@ PUBLISHED: Mapping[str, Published] = {
     ),
     "argocd": Published("github.com/argoproj/argo-cd/v3", "v3.2.6", "manifests/crds/*-crd.yaml"),
     "keda": Published("github.com/kedacore/keda/v2", "v2.19.0", "config/crd/bases/*.yaml"),
-    "istio": Published(
-        "istio.io/api", "v1.28.0", "kubernetes/*.gen.yaml", ("destinationrules.networking.istio.io",)
-    ),
+    "istio": Published("istio.io/api", "v1.28.0", "kubernetes/*.gen.yaml", ("destinationrules.networking.istio.io",)),
 }
 """The groups of published definitions by the name a test asks for."""
 

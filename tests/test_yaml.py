@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from platform_health import yaml
 from platform_health.yaml import Document, Positions, Unreadable, documents, join, path_steps
 
-CORPUS = Path(__file__).parents[2] / ".." / "shared" / "corpus"
+CORPUS = Path(__file__).parents[1] / ".." / "shared" / "corpus"
 BROKEN = object()
 
 SCALARS: dict[str, Any] = {

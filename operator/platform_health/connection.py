@@ -105,10 +105,6 @@ _BY_STATUS: dict[int, type[ApiError]] = {
 }
 
 
-class _Details(msgspec.Struct, rename="camel"):
-    retry_after_seconds: int | None = None
-
-
 class _Status(msgspec.Struct):
     """A ``metav1.Status`` as far as it is read."""
 
@@ -206,9 +202,9 @@ class Connection:
         body: Any = None,
         content_type: str = JSON,
         accept: str = JSON,
-        timeout: float | None = 60.0,
+        within: float | None = 60.0,
     ) -> AsyncIterator[ClientResponse]:
-        """The response to one request, its body still to be read. ``timeout`` None: only connecting is bounded."""
+        """The response to one request, its body still to be read. ``within`` seconds; None bounds only connecting."""
         import aiohttp
 
         if self._session is None:
@@ -219,7 +215,7 @@ class Connection:
         if body is not None:
             headers["Content-Type"] = content_type
             data = body if isinstance(body, bytes) else msgspec.json.encode(body)
-        limits = aiohttp.ClientTimeout(total=timeout, sock_connect=10.0)
+        limits = aiohttp.ClientTimeout(total=within, sock_connect=10.0)
         try:
             async with self._session.request(
                 method, self.server + path, params=params, data=data, headers=headers, timeout=limits
@@ -230,7 +226,7 @@ class Connection:
         except aiohttp.ClientError as error:
             raise Unreachable(self._unreachable(where, error)) from error
         except TimeoutError as error:
-            raise Unreachable(self._unreachable(where, f"no answer within {timeout or 10:g} s")) from error
+            raise Unreachable(self._unreachable(where, f"no answer within {within or 10:g} s")) from error
 
     def _unreachable(self, where: str, because: object) -> str:
         return f"{where}: {self.server} cannot be reached: {because or type(because).__name__}"
@@ -275,10 +271,13 @@ async def connect(kubeconfig: Path | None = None, context: str | None = None) ->
     A file or context named by the caller, or KUBECONFIG, wins over the service account. Raises Unreachable where there
     are no usable credentials.
     """
-    named = kubeconfig or context or os.environ.get("KUBECONFIG")
-    if not named and os.environ.get("KUBERNETES_SERVICE_HOST") and TOKEN_FILE.exists():
+    if not (kubeconfig or context or os.environ.get("KUBECONFIG")) and _is_pod():
         return _in_cluster()
     return await _from_kubeconfig(kubeconfig, context)
+
+
+def _is_pod() -> bool:
+    return bool(os.environ.get("KUBERNETES_SERVICE_HOST")) and TOKEN_FILE.exists()
 
 
 def _in_cluster() -> Connection:
@@ -307,7 +306,7 @@ async def _from_kubeconfig(kubeconfig: Path | None, context: str | None) -> Conn
 
     file = str(kubeconfig or os.environ.get("KUBECONFIG") or Path.home() / ".kube" / "config")
     configuration = Configuration()
-    if not any(Path(part).expanduser().exists() for part in file.split(os.pathsep)):
+    if not _exists(file):
         raise Unreachable(f"no cluster to talk to: {file} does not exist; name a kubeconfig or run inside a cluster")
     try:
         loader = await load_kube_config(
@@ -319,6 +318,10 @@ async def _from_kubeconfig(kubeconfig: Path | None, context: str | None) -> Conn
     renew = _Renewal(loader, configuration)
     chosen = loader.current_context.get("context", {})
     return _connection(configuration, renew.authorization, chosen.get("namespace") or "default")
+
+
+def _exists(files: str) -> bool:
+    return any(Path(part).expanduser().exists() for part in files.split(os.pathsep) if part)
 
 
 class _Renewal:

@@ -1,0 +1,1 @@
+"""The operator: watches, judges, reports and, where it is allowed, repairs."""

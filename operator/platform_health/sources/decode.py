@@ -75,7 +75,7 @@ class _TypedEvent(msgspec.Struct, Generic[T], gc=False):
     object: T
 
 
-class _Name(msgspec.Struct, rename="camel", gc=False):
+class _Name(msgspec.Struct, rename="camel", frozen=True, gc=False):
     name: str = ""
     namespace: str | None = None
     resource_version: str = ""

@@ -169,12 +169,15 @@ class Discovery:
         self._connection, self._resources, self._reviewed = connection, resources, reviewed
         self._found, self._period = found, period
         self._hint = asyncio.Event()
+        self._granted: set[Resource] = set()
         self._last: Offer | None = None
         self.problem = ""
         """Why the last look failed; empty when it did not."""
 
-    def look_again(self) -> None:
-        """Something says that other kinds may be served now, or may be read."""
+    def look_again(self, *, permissions: bool = False) -> None:
+        """Something says that other kinds may be served now; with ``permissions``, that rights were withdrawn."""
+        if permissions:
+            self._granted.clear()
         self._hint.set()
 
     async def run(self) -> None:
@@ -188,6 +191,8 @@ class Discovery:
                 async with asyncio.timeout(timeout):
                     await self._hint.wait()
             except TimeoutError:
+                if not waits:
+                    self._granted.clear()
                 continue
             self._hint.clear()
             waits = list(SETTLING)
@@ -196,7 +201,7 @@ class Discovery:
     async def _look(self) -> bool:
         try:
             served = await discover(self._connection, self._resources)
-            asked = [entry for entry in self._reviewed if entry in served.versions]
+            asked = [entry for entry in self._reviewed if entry in served.versions and entry not in self._granted]
             answers = await asyncio.gather(*(allowed(self._connection, entry) for entry in asked))
         except (ApiError, msgspec.MsgspecError, KeyError, AttributeError) as error:
             if not self.problem:
@@ -205,6 +210,7 @@ class Discovery:
             return False
         self.problem = ""
         refused = frozenset(entry for entry, yes in zip(asked, answers, strict=True) if not yes)
+        self._granted |= set(asked) - refused
         offer = Offer(served, refused)
         if offer != self._last:
             self._last = offer

@@ -17,7 +17,7 @@ import msgspec
 
 from platform_health.inventory import Inventory, parse_time
 from platform_health.knowledge import FileKnowledge, Maker, Skipped, Unreadable
-from platform_health.sources import yaml
+from platform_health import yaml
 from platform_health.views.apps import Workload
 from platform_health.views.core import Pod, Secret
 from platform_health.views.kinds import of_api_version

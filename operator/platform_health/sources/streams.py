@@ -10,18 +10,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
-from platform_health.connection import ApiError, Busy, Connection, Forbidden, Gone, NotFound, Unreachable, api_error
+from platform_health.connection import (
+    JSON,
+    ApiError,
+    Busy,
+    Connection,
+    Forbidden,
+    Gone,
+    NotFound,
+    Unreachable,
+    api_error,
+)
 from platform_health.knowledge import KindState
 from platform_health.sources.decode import Decoder, Event, Seen, ViewDecoder, version_of
 from platform_health.sources.discovery import differences, path_of
 from platform_health.sources.feed import Feed, KindOutlet, Sink
+from platform_health.sources.pace import TIMING, Backoff, Timing, jitter
 from platform_health.views.view import Kind
 
 log = logging.getLogger(__name__)
@@ -29,33 +39,13 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 PAGE_SIZE = 500
-INACTIVITY = 90.0
-"""Seconds without a byte after which a watch is given up; bookmarks come every minute."""
 LISTS_AT_ONCE = 4
 FIELD_SELECTORS = {("", "pods"): "status.phase!=Succeeded,status.phase!=Failed"}
 """Pods that have ended are of no interest and can be many."""
-
-
-def jitter(low: float, high: float) -> float:
-    """A random time between two, so that streams and replicas do not act in step."""
-    return random.uniform(low, high)  # noqa: S311 - spreads load, keeps no secret
-
-
-class Backoff:
-    """Growing pauses between attempts: 0.8 s doubling to 30 s, jittered up to double."""
-
-    def __init__(self, first: float = 0.8, last: float = 30.0) -> None:
-        self._first, self._last = first, last
-        self._next = first
-
-    def reset(self) -> None:
-        """The last attempt succeeded."""
-        self._next = self._first
-
-    def pause(self, at_least: float | None = None) -> float:
-        """How long to wait now."""
-        pause, self._next = self._next, min(self._next * 2, self._last)
-        return min(max(jitter(pause, pause * 2), at_least or 0.0), max(self._last, at_least or 0.0))
+METADATA_ONLY = (
+    "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1",
+    "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1",
+)
 
 
 class Receiver(Protocol[T]):
@@ -87,17 +77,33 @@ class Receiver(Protocol[T]):
         """The kind is not installed, or may not be read."""
 
 
-class Timing(msgspec.Struct, frozen=True, kw_only=True):
-    """How long things take; tests shorten it."""
-
-    first_pause: float = 0.8
-    last_pause: float = 30.0
-    refused_pause: tuple[float, float] = (60.0, 120.0)
-    inactivity: float = INACTIVITY
-    watch: tuple[float, float] = (300.0, 600.0)
+def selector_of(kind: Kind) -> dict[str, str]:
+    """The parameters that leave out objects of no interest."""
+    selector = FIELD_SELECTORS.get((kind.group, kind.plural))
+    return {"fieldSelector": selector} if selector else {}
 
 
-TIMING = Timing()
+async def read_list(
+    connection: Connection,
+    path: str,
+    decoder: Decoder[T],
+    receiver: Receiver[T],
+    *,
+    params: Mapping[str, str] | None = None,
+    accept: str = JSON,
+) -> str:
+    """Reads a whole LIST, page by page, into ``receiver``; answers the version from which it may be watched."""
+    receiver.began()
+    wanted = {"limit": str(PAGE_SIZE), **(params or {})}
+    while True:
+        page = decoder.page(await connection.read("GET", path, params=wanted, accept=accept))
+        receiver.page(page.items)
+        if not page.rest:
+            break
+        wanted["continue"] = page.rest
+        await asyncio.sleep(0)
+    receiver.ended()
+    return page.version
 
 
 class Stream(Generic[T]):
@@ -110,15 +116,16 @@ class Stream(Generic[T]):
         decoder: Decoder[T],
         receiver: Receiver[T],
         *,
-        field_selector: str = "",
-        accept: str = "application/json",
+        selector: Mapping[str, str] | None = None,
+        metadata_only: bool = False,
         lists: asyncio.Semaphore | None = None,
         absent: Callable[[], None] = lambda: None,
         timing: Timing = TIMING,
     ) -> None:
         self._connection, self._path, self._decoder, self._receiver = connection, path, decoder, receiver
-        self._selector = {"fieldSelector": field_selector} if field_selector else {}
-        self._accept, self._absent, self._timing = accept, absent, timing
+        self._selector = dict(selector or {})
+        self._accepts = METADATA_ONLY if metadata_only else (JSON, JSON)
+        self._absent, self._timing = absent, timing
         self._lists = lists or asyncio.Semaphore()
         self._version = ""
         """Where to resume the watch; empty: list first."""
@@ -151,7 +158,14 @@ class Stream(Generic[T]):
     async def _once(self) -> None:
         if not self._version:
             async with self._lists:
-                await self._list()
+                self._version = await read_list(
+                    self._connection,
+                    self._path,
+                    self._decoder,
+                    self._receiver,
+                    params=self._selector,
+                    accept=self._accepts[0],
+                )
         began = time.monotonic()
         await self._watch()
         self._errors = self._refusals = 0
@@ -178,21 +192,6 @@ class Stream(Generic[T]):
         self._receiver.troubled(str(error))
         await asyncio.sleep(self._backoff.pause(error.retry_after if isinstance(error, Busy) else None))
 
-    async def _list(self) -> None:
-        self._receiver.began()
-        params = {"limit": str(PAGE_SIZE), **self._selector}
-        while True:
-            body = await self._connection.read("GET", self._path, params=params, accept=self._accept)
-            page = self._decoder.page(body)
-            del body
-            self._receiver.page(page.items)
-            if not page.rest:
-                break
-            params["continue"] = page.rest
-            await asyncio.sleep(0)
-        self._receiver.ended()
-        self._version = page.version
-
     async def _watch(self) -> None:
         params = {
             "watch": "true",
@@ -202,7 +201,7 @@ class Stream(Generic[T]):
             **self._selector,
         }
         async with self._connection.open(
-            "GET", self._path, params=params, accept=self._accept, within=None
+            "GET", self._path, params=params, accept=self._accepts[1], within=None
         ) as response:
             self._receiver.well()
             rest = b""
@@ -273,7 +272,7 @@ class Streams:
                 path_of(kind, versions[kind]),
                 ViewDecoder(kind, versions[kind]),
                 self.feed(kind),
-                field_selector=FIELD_SELECTORS.get((kind.group, kind.plural), ""),
+                selector=selector_of(kind),
                 lists=self._lists,
                 absent=self._absent,
                 timing=self._timing,

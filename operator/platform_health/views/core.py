@@ -470,17 +470,40 @@ class Pod(View, frozen=True):
         yield from View.terms(self)
         if self.spec.node_name:
             yield node_term(self.spec.node_name)
-        if any("dcgm-exporter" in container.image for _, container in self.spec.long_running()):
-            yield GPU_EXPORTER
+        for mark, term in _ROLES:
+            if any(mark.search(container.image) for _, container in self.spec.long_running()):
+                yield term
         if any(_GPU.match(name) for name in self.resources()):
             yield GPU_USER
         yield workload_term(self.workload)
 
 
 GPU_EXPORTER = "runs:dcgm-exporter"
+OTHER_GPU_EXPORTER = "runs:other-gpu-exporter"
+MONITOR_READER = "runs:monitor-reader"
+"""Whatever takes ServiceMonitors and PodMonitors beside the Prometheus operator."""
+PROMETHEUS_OPERATOR = "runs:prometheus-operator"
+NODE_AUTOSCALER = "runs:node-autoscaler"
+_ROLES = (
+    (re.compile(r"dcgm-exporter"), GPU_EXPORTER),
+    (
+        re.compile(r"nvidia[_-](gpu|smi)[_-]exporter|gpu-exporter|gpu-prometheus-exporter|datadog/agent|dynatrace"),
+        OTHER_GPU_EXPORTER,
+    ),
+    (
+        re.compile(r"/alloy|target-?allocator|grafana/agent|victoriametrics/operator|datadog/agent|newrelic-prometheus"),
+        MONITOR_READER,
+    ),
+    (re.compile(r"/prometheus-operator(:|@|$)"), PROMETHEUS_OPERATOR),
+    (re.compile(r"/(cluster-autoscaler|karpenter/controller)"), NODE_AUTOSCALER),
+)
 GPU_USER = "uses:gpu"
 _GPU = re.compile(r"(nvidia\.com/(gpu|mig-)|amd\.com/|gpu\.intel\.com/|habana\.ai/gaudi|google\.com/tpu)")
 _BUILT_IN = ("", "apps", "batch")
+
+
+GPU_METRIC = "DCGM_FI_"
+"""How the names of the DCGM exporter's metrics start; the index term of whatever asks for one."""
 
 
 def node_term(node: str) -> Term:
@@ -618,6 +641,12 @@ class ConfigMap(View, frozen=True):
 
     data: dict[str, str] = {}
     immutable: bool = False
+
+    def terms(self) -> Iterator[Term]:
+        """Labels, and whether a dashboard in it asks for GPU metrics."""
+        yield from View.terms(self)
+        if any(key.endswith(".json") and GPU_METRIC in value for key, value in self.data.items()):
+            yield GPU_METRIC
 
 
 class Secret(View, frozen=True):

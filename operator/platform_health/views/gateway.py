@@ -12,10 +12,20 @@ from platform_health.views.view import Condition, Kind, Labels, LabelSelector, P
 GROUP = "gateway.networking.k8s.io"
 
 
+class ParametersRef(Shape, frozen=True):
+    """Where an implementation's own parameters stand; without a namespace, beside the referring object."""
+
+    group: str = ""
+    kind: str = ""
+    name: str = ""
+    namespace: str = ""
+
+
 class GatewayClassSpec(Shape, frozen=True):
     """The specification of a GatewayClass."""
 
     controller_name: str = ""
+    parameters_ref: ParametersRef | None = None
 
 
 class ConditionedStatus(Shape, frozen=True):
@@ -93,6 +103,7 @@ class Infrastructure(Shape, frozen=True):
 
     labels: Labels = {}
     annotations: Labels = {}
+    parameters_ref: ParametersRef | None = None
 
 
 class GatewaySpec(Shape, frozen=True):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
-from platform_health.views.core import KeySelector
-from platform_health.views.view import Condition, IntOrString, Kind, LabelSelector, Path, Shape, View
+from platform_health.views.core import GPU_METRIC, KeySelector
+from platform_health.views.view import Condition, IntOrString, Kind, LabelSelector, Path, Shape, Term, View
 
 GROUP = "monitoring.coreos.com"
 
@@ -244,3 +244,9 @@ class PrometheusRule(View, frozen=True):
         for number, group in enumerate(self.spec.groups):
             for index, rule in enumerate(group.rules):
                 yield Path("spec.groups") / number / "rules" / index, rule
+
+    def terms(self) -> Iterator[Term]:
+        """Labels, and whether a rule asks for GPU metrics."""
+        yield from View.terms(self)
+        if any(GPU_METRIC in str(rule.expr) for _, rule in self.rules()):
+            yield GPU_METRIC

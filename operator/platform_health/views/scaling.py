@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
+from platform_health.views.core import GPU_METRIC
 from platform_health.views.view import Condition, Kind, LabelSelector, Path, Shape, Term, View
 
 
@@ -163,9 +164,11 @@ class ScaledObject(View, frozen=True):
             yield Path("spec.triggers") / index, trigger
 
     def terms(self) -> Iterator[Term]:
-        """Labels and the target."""
+        """Labels, the target, and whether a query asks for GPU metrics."""
         yield from View.terms(self)
         yield target_term(self.target)
+        if any(GPU_METRIC in trigger.metadata.get("query", "") for trigger in self.spec.triggers):
+            yield GPU_METRIC
 
 
 Scaler = HorizontalPodAutoscaler | ScaledObject

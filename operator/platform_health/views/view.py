@@ -12,6 +12,7 @@ Labels = dict[str, str]
 Term = str
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*\Z")
+_STEP = re.compile(r'\[(\d+)\]|\["([^"]*)"\]|([^.\[]+)')
 
 
 class Path(str):
@@ -34,6 +35,12 @@ class Path(str):
         if not other:
             return self
         return Path(f"{self}{other}" if other.startswith("[") or not self else f"{self}.{other}")
+
+    @property
+    def pointer(self) -> str:
+        """This path as a JSON pointer (RFC 6901): ``spec.rules[0]`` is ``/spec/rules/0``."""
+        steps = [index or quoted or name for index, quoted, name in _STEP.findall(self)]
+        return "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in steps)
 
 
 SPEC = Path("spec")

@@ -1,0 +1,311 @@
+"""kopf, in a thread and event loop of its own, and the supervisor that starts it again.
+
+When kopf ends, it cancels every task of its loop, and what it cannot cancel it waits for; none of this may reach the
+streams, the inventory or the engine. So each life of kopf gets a new thread, and everything it says passes one bridge
+into the loop that owns the feeds. A life that is over, or that hangs, says nothing any more: it is asked to end, and
+left behind where it does not.
+
+Handlers are registered for exactly the kinds that are served and may be read, each in the version that was chosen;
+when these change, a new life takes over. Only ``on.event`` and ``on.login`` are used: nothing else leaves other
+people's objects alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import kopf
+import msgspec
+
+from platform_health.connection import Connection
+from platform_health.controller.kopf_session import Post, Target, Watcher
+from platform_health.sources.decode import Decoder
+from platform_health.sources.discovery import Resource
+from platform_health.sources.feed import AnyFeed
+from platform_health.sources.pace import Backoff, jitter
+
+log = logging.getLogger(__name__)
+
+FINALIZER = "platformhealth.dev/never"
+"""A finalizer that nobody sets: kopf removes its own from any object that carries it."""
+JOIN = 10.0
+"""Seconds that a life of kopf gets to end before it is left behind."""
+SILENCE = 240.0
+"""Seconds without a request or a line after which a life of kopf is taken for dead; bookmarks come every minute."""
+
+
+class Watched(msgspec.Struct, frozen=True):
+    """One kind to watch: where it is, how it is decoded, and where it goes."""
+
+    resource: Resource
+    version: str
+    decoder: Decoder[Any]
+    feed: AnyFeed
+
+
+class NoDiff(kopf.DiffBaseStorage):
+    """Remembers nothing about objects: kopf would write annotations, and copies every object to compare it."""
+
+    def build(self, *, body: Any, extra_fields: Any = None) -> Any:
+        """No essence of an object."""
+        return {}
+
+    def fetch(self, *, body: Any) -> Any:
+        """Nothing was stored."""
+        return None
+
+    def store(self, *, body: Any, patch: Any, essence: Any) -> None:
+        """Stores nothing."""
+
+
+class NoProgress(kopf.ProgressStorage):
+    """Remembers no progress of handlers."""
+
+    def fetch(self, *, key: Any, body: Any) -> Any:
+        """Nothing was stored."""
+        return None
+
+    def store(self, *, key: Any, record: Any, body: Any, patch: Any) -> None:
+        """Stores nothing."""
+
+    def purge(self, *, key: Any, body: Any, patch: Any) -> None:
+        """There is nothing to purge."""
+
+    def touch(self, *, body: Any, patch: Any, value: Any) -> None:
+        """Touches nothing."""
+
+    def clear(self, *, essence: Any) -> Any:
+        """There is nothing to clear."""
+        return essence
+
+
+class Endlessly:
+    """Pauses between attempts, growing, jittered, without an end: kopf ends when they do."""
+
+    def __iter__(self) -> Iterator[float]:
+        pauses = Backoff()
+        while True:
+            yield pauses.pause()
+
+
+def settings() -> kopf.OperatorSettings:
+    """How kopf must run to leave other people's objects alone and to survive."""
+    chosen = kopf.OperatorSettings()
+    chosen.scanning.disabled = True
+    chosen.peering.standalone = True
+    chosen.posting.enabled = False
+    chosen.persistence.finalizer = FINALIZER
+    chosen.persistence.diffbase_storage = NoDiff()
+    chosen.persistence.progress_storage = NoProgress()
+    chosen.watching.chunk_size = 500
+    chosen.watching.server_timeout = int(jitter(300, 600))
+    chosen.watching.inactivity_timeout = 180.0
+    chosen.watching.connect_timeout = 10.0
+    chosen.networking.connect_timeout = 10.0
+    chosen.networking.request_timeout = 60.0
+    chosen.networking.enforce_retry_after = True
+    chosen.networking.error_backoffs = Endlessly()  # type: ignore[assignment]
+    chosen.queueing.idle_timeout = 0.1
+    chosen.queueing.exit_timeout = 1.0
+    chosen.execution.max_workers = 1
+    chosen.process.ultimate_exiting_timeout = None
+    return chosen
+
+
+class Life:
+    """One life of kopf: a thread, its loop, and the targets it watches."""
+
+    def __init__(self, connection: Connection, watched: Sequence[Watched], hint: Callable[[bool], None]) -> None:
+        self._connection = connection
+        self._owner = asyncio.get_running_loop()
+        targets = (
+            Target(entry.resource, entry.version, entry.decoder, entry.feed, self._post, hint) for entry in watched
+        )
+        self.targets = {target.path: target for target in targets}
+        self.is_current = True
+        self.last_sign = time.monotonic()
+        self.error: BaseException | None = None
+        self.ended = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop: asyncio.Event | None = None
+        self._asked_to_stop = threading.Event()
+        self._thread = threading.Thread(target=self._live, name="kopf", daemon=True)
+
+    def start(self) -> None:
+        """Starts the thread."""
+        self._thread.start()
+
+    def retire(self) -> None:
+        """Says nothing any more, and is asked to end."""
+        self.is_current = False
+        self._asked_to_stop.set()
+        loop, stop = self._loop, self._stop
+        if loop is not None and stop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(stop.set)
+
+    def _post(self, call: Callable[..., object], *arguments: Any) -> None:
+        try:
+            self._owner.call_soon_threadsafe(self._arrive, call, arguments)
+        except RuntimeError:
+            log.debug("the loop that owns the feeds has closed")
+
+    def _arrive(self, call: Callable[..., object], arguments: tuple[Any, ...]) -> None:
+        if self.is_current:
+            call(*arguments)
+
+    def _sign(self) -> None:
+        self.last_sign = time.monotonic()
+
+    def _live(self) -> None:
+        try:
+            asyncio.run(self._operate())
+        except BaseException as error:
+            self.error = error
+        finally:
+            try:
+                self._owner.call_soon_threadsafe(self.ended.set)
+            except RuntimeError:
+                log.debug("the loop that owns the feeds has closed")
+
+    async def _operate(self) -> None:
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        if self._asked_to_stop.is_set():
+            return
+        session = Watcher(self._connection, self.targets, self._sign).session()
+        try:
+            await kopf.operator(
+                registry=registry(self.targets.values(), self._connection.server, session),
+                settings=settings(),
+                clusterwide=True,
+                stop_flag=self._stop,
+            )
+        finally:
+            await session.close()
+
+
+def registry(targets: Any, server: str, session: Any) -> kopf.OperatorRegistry:
+    """The handlers of one life: log in with our session, and deliver every event."""
+    handlers = kopf.OperatorRegistry()
+
+    @kopf.on.login(registry=handlers, errors=kopf.ErrorsMode.PERMANENT)
+    async def login(**_: Any) -> Any:
+        return kopf.AiohttpSession(server=server, aiohttp_session=session)
+
+    for target in targets:
+        _deliver_to(target, handlers)
+    return handlers
+
+
+def _deliver_to(target: Target, handlers: kopf.OperatorRegistry) -> None:
+    resource = target.resource
+
+    @kopf.on.event(resource.group, target.version, resource.plural, registry=handlers, id=f"see-{resource.plural}")
+    async def see(event: Any, **_: Any) -> None:
+        target.delivered(event["type"], event["object"])
+
+
+class KopfThread:
+    """Keeps one life of kopf running for what is to be watched."""
+
+    def __init__(self, connection: Connection, hint: Callable[[bool], None]) -> None:
+        self._connection, self._hint = connection, hint
+        self._watched: tuple[Watched, ...] = ()
+        self._changed = asyncio.Event()
+        self._life: Life | None = None
+        self._retired: list[Life] = []
+        self._ending: set[asyncio.Task[None]] = set()
+        self.lives = 0
+        """How many lives kopf has had, for metrics and tests."""
+        for name in ("kopf.objects", "kopf._core.reactor.running", "kopf._cogs.clients.watching"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+
+    def watch(self, watched: Sequence[Watched]) -> None:
+        """Watches exactly these kinds from now on."""
+        if _identity(watched) != _identity(self._watched):
+            self._watched = tuple(watched)
+            self._changed.set()
+
+    async def run(self) -> None:
+        """Keeps kopf alive until cancelled."""
+        backoff = Backoff()
+        while True:
+            self._changed.clear()
+            if not self._watched:
+                await self._changed.wait()
+                continue
+            self._life = Life(self._connection, self._watched, self._hint)
+            self.lives += 1
+            began = time.monotonic()
+            self._life.start()
+            reason = await self._end_of(self._life)
+            self._retire(self._life)
+            if not reason:
+                continue
+            log.error("kopf is started again: %s", reason)
+            if time.monotonic() - began > 60:
+                backoff.reset()
+            await self._pause(backoff.pause(), reason)
+
+    async def _end_of(self, life: Life) -> str:
+        """Waits until a life must be replaced; says why, empty where only what is to be watched has changed."""
+        waits = [asyncio.create_task(life.ended.wait()), asyncio.create_task(self._changed.wait())]
+        try:
+            while True:
+                done, _ = await asyncio.wait(waits, timeout=10.0, return_when=asyncio.FIRST_COMPLETED)
+                if waits[1] in done:
+                    return ""
+                if done:
+                    return f"it has ended: {life.error!r}" if life.error else "it has ended by itself"
+                if time.monotonic() - life.last_sign > SILENCE:
+                    return f"no sign of life for {SILENCE:g} s"
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    async def _pause(self, seconds: float, reason: str) -> None:
+        for entry in self._watched:
+            entry.feed.troubled(f"kopf is started again: {reason}")
+        try:
+            async with asyncio.timeout(seconds):
+                await self._changed.wait()
+        except TimeoutError:
+            pass
+
+    def _retire(self, life: Life) -> None:
+        life.retire()
+        self._retired.append(life)
+        task = asyncio.create_task(self._bury(life), name="end of a life of kopf")
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
+    async def _bury(self, life: Life) -> None:
+        try:
+            async with asyncio.timeout(JOIN):
+                await life.ended.wait()
+        except TimeoutError:
+            log.warning("a life of kopf did not end within %g s; it is left behind and no longer heard", JOIN)
+            return
+        self._retired.remove(life)
+
+    def problems(self) -> list[str]:
+        """Lives that were left behind."""
+        hanging = [life for life in self._retired if not life.ended.is_set()]
+        return [f"{len(hanging)} retired lives of kopf still run"] if len(hanging) > 1 else []
+
+    async def stop(self) -> None:
+        """Ends kopf; returns when its thread has ended or was left behind."""
+        if self._life is not None and self._life not in self._retired:
+            self._retire(self._life)
+        await asyncio.gather(*self._ending, return_exceptions=True)
+
+
+def _identity(watched: Sequence[Watched]) -> list[tuple[str, str, str]]:
+    return sorted((entry.resource.group, entry.resource.plural, entry.version) for entry in watched)
+
+
+__all__ = ["KopfThread", "Life", "Post", "Watched", "settings"]
