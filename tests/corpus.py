@@ -52,9 +52,7 @@ class Outcome(NamedTuple):
 
     def is_found(self, defect: Defect) -> bool:
         """Whether a finding says what EXPECTED.yaml says."""
-        return any(
-            (entry.invariant, subject(entry)) == (defect.invariant, defect.subject) for entry in self.findings
-        )
+        return any((entry.invariant, subject(entry)) == (defect.invariant, defect.subject) for entry in self.findings)
 
     def unexpected(self) -> list[Finding]:
         """Errors that no expected defect explains."""

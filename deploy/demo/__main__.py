@@ -93,7 +93,7 @@ class Demo:
         for file in sorted(
             (HERE / "platform").glob("*.yaml"), key=lambda file: (file.name != "namespaces.yaml", file.name)
         ):
-            plane.apply(file)
+            plane.kubectl("apply", "-f", str(file))
         self.own_exporter()
         self.status("gatewayclass", "", "istio", [("Accepted", "Accepted")])
         self.status("gateway", "gateways", "inference", [("Accepted", "Accepted"), ("Programmed", "Programmed")])
@@ -196,7 +196,7 @@ class Demo:
         """What the owners of the other objects do in their repositories."""
         for file in sorted((HERE / "repairs").glob("*.yaml")):
             step(file.stem.replace("-", " "))
-            self.plane.apply(file)
+            self.plane.kubectl("apply", "-f", str(file))
 
     # --- the operator ------------------------------------------------------------------------------------------
 

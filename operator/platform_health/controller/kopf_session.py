@@ -24,7 +24,7 @@ from platform_health.connection import Connection, api_error
 from platform_health.sources.decode import Decoder, Key, name_and_version_of
 from platform_health.sources.discovery import Resource, path_of
 from platform_health.sources.feed import AnyFeed
-from platform_health.sources.pace import Backoff, jitter
+from platform_health.sources.pace import TIMING, Timing, jitter
 
 log = logging.getLogger(__name__)
 
@@ -32,11 +32,6 @@ Post = Callable[..., None]
 """Has a function called with arguments in the loop that owns the feeds."""
 
 GONE = b'{"type":"ERROR","object":{"kind":"Status","code":410,"reason":"Expired","metadata":{}}}'
-RELIST = (420.0, 540.0)
-"""Seconds after which a kind is listed again though nothing says so."""
-INACTIVITY = 90.0
-PACE = 1.0
-"""Seconds between two LISTs, or two watches, of one kind; kopf itself would ask again at once."""
 
 
 class Target:
@@ -50,21 +45,22 @@ class Target:
         feed: AnyFeed,
         post: Post,
         refused: Callable[[bool], None],
-        relist: tuple[float, float] = RELIST,
+        timing: Timing = TIMING,
     ) -> None:
         self.resource, self.version = resource, version
         self.path = path_of(resource, version)
-        self._decoder, self._feed, self._post, self._refused, self._relist = decoder, feed, post, refused, relist
+        self._decoder, self._feed, self._post, self._refused = decoder, feed, post, refused
+        self._timing = timing
         self._latest: dict[Key, str] = {}
         """The newest version on the wire of every object that had an event since the last LIST began."""
         self._asked_at: dict[bool, float] = {}
         self._relist_at = 0.0
-        self.backoff = Backoff()
+        self.backoff = timing.backoff()
 
     async def pace(self, watch: bool) -> None:
         """Waits until this may be asked again."""
         now = time.monotonic()
-        wait = self._asked_at.get(watch, now - PACE) + PACE - now
+        wait = self._asked_at.get(watch, now - self._timing.pace) + self._timing.pace - now
         if wait > 0:
             await asyncio.sleep(wait)
         self._asked_at[watch] = time.monotonic()
@@ -79,7 +75,7 @@ class Target:
         page = self._decoder.page(body)
         self._post(self._feed.page, page.items)
         if not page.rest:
-            self._relist_at = time.monotonic() + jitter(*self._relist)
+            self._relist_at = time.monotonic() + jitter(*self._timing.relist)
             self._post(self._feed.ended)
         return {"metadata": {"resourceVersion": page.version, "continue": page.rest}, "items": []}
 
@@ -90,7 +86,7 @@ class Target:
     @property
     def patience(self) -> float:
         """How long to wait for the next line before listing again."""
-        return max(0.0, min(INACTIVITY, self._relist_at - time.monotonic()))
+        return max(0.0, min(self._timing.inactivity, self._relist_at - time.monotonic()))
 
     def wire(self, line: bytes) -> bytes:
         """One line of the watch, as kopf shall see it."""
@@ -127,7 +123,7 @@ class SeenResponse(aiohttp.ClientResponse):
 
     target: Target | None = None
 
-    async def json(self, **options: Any) -> Any:  # type: ignore[override]
+    async def json(self, **options: Any) -> Any:
         """The decoded body; of a LIST page, what the target leaves of it."""
         if self.target is None:
             return await super().json(**options)

@@ -27,16 +27,12 @@ from platform_health.controller.kopf_session import Post, Target, Watcher
 from platform_health.sources.decode import Decoder
 from platform_health.sources.discovery import Resource
 from platform_health.sources.feed import AnyFeed
-from platform_health.sources.pace import Backoff, jitter
+from platform_health.sources.pace import TIMING, Timing, jitter
 
 log = logging.getLogger(__name__)
 
 FINALIZER = "platformhealth.dev/never"
 """A finalizer that nobody sets: kopf removes its own from any object that carries it."""
-JOIN = 10.0
-"""Seconds that a life of kopf gets to end before it is left behind."""
-SILENCE = 240.0
-"""Seconds without a request or a line after which a life of kopf is taken for dead; bookmarks come every minute."""
 
 
 class Watched(msgspec.Struct, frozen=True):
@@ -87,13 +83,16 @@ class NoProgress(kopf.ProgressStorage):
 class Endlessly:
     """Pauses between attempts, growing, jittered, without an end: kopf ends when they do."""
 
+    def __init__(self, timing: Timing) -> None:
+        self._timing = timing
+
     def __iter__(self) -> Iterator[float]:
-        pauses = Backoff()
+        pauses = self._timing.backoff()
         while True:
             yield pauses.pause()
 
 
-def settings() -> kopf.OperatorSettings:
+def settings(timing: Timing = TIMING) -> kopf.OperatorSettings:
     """How kopf must run to leave other people's objects alone and to survive."""
     chosen = kopf.OperatorSettings()
     chosen.scanning.disabled = True
@@ -103,13 +102,13 @@ def settings() -> kopf.OperatorSettings:
     chosen.persistence.diffbase_storage = NoDiff()
     chosen.persistence.progress_storage = NoProgress()
     chosen.watching.chunk_size = 500
-    chosen.watching.server_timeout = int(jitter(300, 600))
-    chosen.watching.inactivity_timeout = 180.0
+    chosen.watching.server_timeout = int(jitter(*timing.watch))
+    chosen.watching.inactivity_timeout = 2 * timing.inactivity
     chosen.watching.connect_timeout = 10.0
     chosen.networking.connect_timeout = 10.0
     chosen.networking.request_timeout = 60.0
     chosen.networking.enforce_retry_after = True
-    chosen.networking.error_backoffs = Endlessly()  # type: ignore[assignment]
+    chosen.networking.error_backoffs = Endlessly(timing)
     chosen.queueing.idle_timeout = 0.1
     chosen.queueing.exit_timeout = 1.0
     chosen.execution.max_workers = 1
@@ -120,11 +119,14 @@ def settings() -> kopf.OperatorSettings:
 class Life:
     """One life of kopf: a thread, its loop, and the targets it watches."""
 
-    def __init__(self, connection: Connection, watched: Sequence[Watched], hint: Callable[[bool], None]) -> None:
-        self._connection = connection
+    def __init__(
+        self, connection: Connection, watched: Sequence[Watched], hint: Callable[[bool], None], timing: Timing
+    ) -> None:
+        self._connection, self._timing = connection, timing
         self._owner = asyncio.get_running_loop()
         targets = (
-            Target(entry.resource, entry.version, entry.decoder, entry.feed, self._post, hint) for entry in watched
+            Target(entry.resource, entry.version, entry.decoder, entry.feed, self._post, hint, timing)
+            for entry in watched
         )
         self.targets = {target.path: target for target in targets}
         self.is_current = True
@@ -180,7 +182,7 @@ class Life:
         try:
             await kopf.operator(
                 registry=registry(self.targets.values(), self._connection.server, session),
-                settings=settings(),
+                settings=settings(self._timing),
                 clusterwide=True,
                 stop_flag=self._stop,
             )
@@ -212,8 +214,8 @@ def _deliver_to(target: Target, handlers: kopf.OperatorRegistry) -> None:
 class KopfThread:
     """Keeps one life of kopf running for what is to be watched."""
 
-    def __init__(self, connection: Connection, hint: Callable[[bool], None]) -> None:
-        self._connection, self._hint = connection, hint
+    def __init__(self, connection: Connection, hint: Callable[[bool], None], timing: Timing = TIMING) -> None:
+        self._connection, self._hint, self._timing = connection, hint, timing
         self._watched: tuple[Watched, ...] = ()
         self._changed = asyncio.Event()
         self._life: Life | None = None
@@ -232,13 +234,13 @@ class KopfThread:
 
     async def run(self) -> None:
         """Keeps kopf alive until cancelled."""
-        backoff = Backoff()
+        backoff = self._timing.backoff()
         while True:
             self._changed.clear()
             if not self._watched:
                 await self._changed.wait()
                 continue
-            self._life = Life(self._connection, self._watched, self._hint)
+            self._life = Life(self._connection, self._watched, self._hint, self._timing)
             self.lives += 1
             began = time.monotonic()
             self._life.start()
@@ -256,13 +258,15 @@ class KopfThread:
         waits = [asyncio.create_task(life.ended.wait()), asyncio.create_task(self._changed.wait())]
         try:
             while True:
-                done, _ = await asyncio.wait(waits, timeout=10.0, return_when=asyncio.FIRST_COMPLETED)
+                done, _ = await asyncio.wait(
+                    waits, timeout=self._timing.silence / 8, return_when=asyncio.FIRST_COMPLETED
+                )
                 if waits[1] in done:
                     return ""
                 if done:
                     return f"it has ended: {life.error!r}" if life.error else "it has ended by itself"
-                if time.monotonic() - life.last_sign > SILENCE:
-                    return f"no sign of life for {SILENCE:g} s"
+                if time.monotonic() - life.last_sign > self._timing.silence:
+                    return f"no sign of life for {self._timing.silence:g} s"
         finally:
             for wait in waits:
                 wait.cancel()
@@ -285,10 +289,12 @@ class KopfThread:
 
     async def _bury(self, life: Life) -> None:
         try:
-            async with asyncio.timeout(JOIN):
+            async with asyncio.timeout(self._timing.join):
                 await life.ended.wait()
         except TimeoutError:
-            log.warning("a life of kopf did not end within %g s; it is left behind and no longer heard", JOIN)
+            log.warning(
+                "a life of kopf did not end within %g s; it is left behind and no longer heard", self._timing.join
+            )
             return
         self._retired.remove(life)
 

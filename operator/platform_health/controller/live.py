@@ -28,7 +28,7 @@ OnPlatformHealth = Callable[[str, dict[str, Any]], None]
 
 
 class _Reports:
-    """Hands PlatformHealth objects on as they are, never the same twice; and their views, where a judgement reads them."""
+    """Hands PlatformHealth objects on as they are, never the same twice; and their views, where they are judged."""
 
     def __init__(self, call: OnPlatformHealth, views: KindOutlet | None) -> None:
         self._call, self._views = call, views
@@ -111,19 +111,19 @@ class LiveSources:
         on_platform_health: OnPlatformHealth,
         timing: Timing = TIMING,
     ) -> None:
-        self._connection, self._sink, self._timing = connection, sink, timing
+        self._connection, self._timing = connection, timing
         self._streamed = [kind for kind in kinds if kind.via == "stream"]
         self._evented = [kind for kind in kinds if kind.via == "event" and kind is not PlatformHealth.kind]
         self._evented.append(PlatformHealth.kind)
-        self._streams = Streams(connection, sink, lambda: self._discovery.look_again(), timing)
         views = KindOutlet(PlatformHealth.kind, sink) if PlatformHealth.kind in kinds else None
-        reports: AnyFeed = Feed(PlatformHealth.kind.resource, _Reports(on_platform_health, views))
-        self._feeds: dict[Kind, AnyFeed] = {kind: self._streams.feed(kind) for kind in self._streamed}
-        for kind in self._evented:
-            self._feeds[kind] = Feed(kind.resource, KindOutlet(kind, sink))
+        reports: AnyFeed = Feed(PlatformHealth.kind.resource, _Reports(on_platform_health, views), timing)
+        self._feeds: dict[Kind, AnyFeed] = {
+            kind: Feed(kind.resource, KindOutlet(kind, sink), timing) for kind in (*self._streamed, *self._evented)
+        }
         self._feeds[PlatformHealth.kind] = reports
-        self._discovery = Discovery(connection, list(self._feeds), self._evented, self._found)
-        self._kopf = KopfThread(connection, lambda forbidden: self._discovery.look_again(permissions=forbidden))
+        self._discovery = Discovery(connection, list(self._feeds), self._evented, self._found, timing)
+        self._streams = Streams(connection, self._feeds, self._discovery.look_again, timing)
+        self._kopf = KopfThread(connection, lambda forbidden: self._discovery.look_again(permissions=forbidden), timing)
         self._read: dict[Kind, str] = {}
         self._tasks: list[asyncio.Task[None]] = []
 

@@ -19,7 +19,7 @@ from platform_health.views.core import Pod, Service
 from platform_health.views.envoy_gateway import GROUP as ENVOY_GROUP
 from platform_health.views.envoy_gateway import EnvoyProxy
 from platform_health.views.gateway import Gateway, GatewayClass, ParametersRef
-from platform_health.views.view import LabelSelector, condition
+from platform_health.views.view import LabelSelector, View, condition
 
 
 class Implementation(NamedTuple):
@@ -233,5 +233,5 @@ def _is_envoy_proxy(reference: ParametersRef) -> bool:
     return (reference.group, reference.kind) == (ENVOY_GROUP, "EnvoyProxy")
 
 
-DATA_PLANE_KINDS = (Gateway, GatewayClass, EnvoyProxy, Pod, Service)
+DATA_PLANE_KINDS: tuple[type[View], ...] = (Gateway, GatewayClass, EnvoyProxy, Pod, Service)
 """What :func:`data_plane` reads."""

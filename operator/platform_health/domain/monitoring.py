@@ -6,15 +6,18 @@ Facts: prometheus-operator 0.93, ``pkg/prometheus/resource_selector.go`` (select
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import NamedTuple
+import re
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import NamedTuple, TypeVar
 
 from platform_health.domain.command import commands, is_literal
 from platform_health.domain.namespaces import takes_namespace
 from platform_health.domain.selection import pods_matching, pods_of_service
 from platform_health.inventory import Inventory, Unknown
-from platform_health.views.core import MONITOR_READER, PROMETHEUS_OPERATOR, Namespace, Pod, Service
+from platform_health.views.core import MONITOR_READER, PROMETHEUS_OPERATOR, ContainerPort, Namespace, Pod, Service
 from platform_health.views.monitoring import (
+    Endpoint,
     Monitor,
     PodMonitor,
     Prometheus,
@@ -23,8 +26,11 @@ from platform_health.views.monitoring import (
     ServiceMonitor,
     ThanosRuler,
 )
+from platform_health.views.networking import EndpointSlice
 from platform_health.views.telemetry import OpenTelemetryCollector, VMAgent
-from platform_health.views.view import Labels, LabelSelector, View
+from platform_health.views.view import IntOrString, Labels, LabelSelector, View, label_term
+
+V = TypeVar("V", bound=View)
 
 Selectable = ServiceMonitor | PodMonitor | PrometheusRule
 """What a Prometheus or ruler selects by label and namespace."""
@@ -61,36 +67,43 @@ class Selection(NamedTuple):
         return True
 
 
-def selections(subject: Selectable, inventory: Inventory) -> list[Selection]:
-    """Every Prometheus or ruler with its view of ``subject``.
+class Look(NamedTuple):
+    """How everyone who may select looks at one monitor or rule, and why some of them cannot be judged."""
 
-    Unknown where none is known, where one is paused, or where one takes its configuration from elsewhere.
+    selections: list[Selection]
+    gaps: list[str]
+
+
+def look(subject: Selectable, inventory: Inventory) -> Look:
+    """Every Prometheus or ruler with its view of ``subject``; Unknown where none is known.
+
+    One that is paused, or that takes its configuration from elsewhere, is a gap.
     """
-    found = []
-    for scraper in _scrapers(subject, inventory):
-        if scraper.spec.paused:
-            raise Unknown(f"{scraper.ref} is paused, so what it selects now is not known")
-        if isinstance(subject, ServiceMonitor | PodMonitor) and _is_unmanaged(scraper):
-            raise Unknown(f"{scraper.ref} has no monitor selector, so its configuration is managed elsewhere")
-        found.append(_selection(scraper, subject, inventory))
-    return found
-
-
-def _scrapers(subject: Selectable, inventory: Inventory) -> list[Scraper]:
     kinds: tuple[type[Prometheus | PrometheusAgent | ThanosRuler], ...] = (
         (Prometheus, ThanosRuler) if isinstance(subject, PrometheusRule) else (Prometheus, PrometheusAgent)
     )
-    found: list[Scraper] = []
-    gaps: list[Unknown] = []
+    found = Look([], [])
     for kind in kinds:
-        try:
-            found.extend(scraper for scraper in inventory.every(kind) if not scraper.is_going)
-        except Unknown as unknown:
-            gaps.append(unknown)
-    hidden = [gap for kind, gap in zip(kinds, gaps, strict=False) if not inventory.is_known(kind)]
-    if gaps and (not found or hidden):
-        raise gaps[0]
+        if not inventory.is_known(kind):
+            found.gaps.append(f"{kind.kind.plural} cannot be read")
+            continue
+        for scraper in inventory.modifying(kind):
+            why_not = _why_not(scraper, subject)
+            if why_not is not None:
+                found.gaps.append(why_not)
+            else:
+                found.selections.append(_selection(scraper, subject, inventory))
+    if not found.selections and not found.gaps:
+        inventory.every(kinds[0])
     return found
+
+
+def _why_not(scraper: Scraper, subject: Selectable) -> str | None:
+    if scraper.spec.paused:
+        return f"{scraper.ref} is paused, so what it selects now is not known"
+    if not isinstance(subject, PrometheusRule) and _is_unmanaged(scraper):
+        return f"{scraper.ref} has no monitor selector, so its configuration is managed elsewhere"
+    return None
 
 
 def _is_unmanaged(scraper: Scraper) -> bool:
@@ -126,16 +139,21 @@ def _selection(scraper: Scraper, subject: Selectable, inventory: Inventory) -> S
 
 def selecting(subject: Selectable, inventory: Inventory) -> list[Scraper]:
     """Everyone who selects ``subject``; Unknown where nobody certainly does and somebody may."""
+    return taking(look(subject, inventory), subject.labels)
+
+
+def taking(seen: Look, labels: Labels) -> list[Scraper]:
+    """Those who would select the subject under these labels; Unknown where nobody certainly does and somebody may."""
     taking: list[Scraper] = []
-    gaps: list[Unknown] = []
-    for selection in selections(subject, inventory):
+    gaps = list(seen.gaps)
+    for selection in seen.selections:
         try:
-            if selection.takes(subject.labels):
+            if selection.takes(labels):
                 taking.append(selection.by)
         except Unknown as unknown:
-            gaps.append(unknown)
+            gaps.append(unknown.because)
     if not taking and gaps:
-        raise gaps[0]
+        raise Unknown(gaps[0])
     return taking
 
 
@@ -218,4 +236,119 @@ def _is_confined(monitor: Monitor, inventory: Inventory) -> bool:
 
 def services_of(monitor: ServiceMonitor, inventory: Inventory) -> list[Service]:
     """The Services that a ServiceMonitor matches; Unknown where no match proves nothing."""
-    return _over(monitor, inventory, lambda place: inventory.selected(Service, place, monitor.spec.selector))
+    found, gaps = _over(monitor, inventory, partial(_services, monitor.spec.selector, inventory))
+    if not found and gaps:
+        raise Unknown(gaps[0])
+    return found
+
+
+def pods_of_monitor(monitor: Monitor, inventory: Inventory) -> list[Pod]:
+    """The pods that a monitor scrapes in the end; Unknown where none proves nothing."""
+    if isinstance(monitor, PodMonitor):
+        found, gaps = _over(monitor, inventory, partial(_pods, monitor.spec.selector, inventory))
+    else:
+        found, gaps = [], []
+        for service in services_of(monitor, inventory):
+            try:
+                found.extend(pods_of_service(service, inventory))
+            except Unknown as unknown:
+                gaps.append(unknown.because)
+    if not found and gaps:
+        raise Unknown(gaps[0])
+    return list({pod.ref: pod for pod in found}.values())
+
+
+def _services(selector: LabelSelector, inventory: Inventory, place: str | None) -> list[Service]:
+    return [service for service in inventory.selected(Service, place, selector) if not service.is_going]
+
+
+def _pods(selector: LabelSelector, inventory: Inventory, place: str | None) -> list[Pod]:
+    return pods_matching(place, selector, inventory)
+
+
+def _over(monitor: Monitor, inventory: Inventory, ask: Callable[[str | None], list[V]]) -> tuple[list[V], list[str]]:
+    found: list[V] = []
+    gaps: list[str] = []
+    for place in namespaces_of(monitor, inventory) or (None,):
+        try:
+            found.extend(ask(place))
+        except Unknown as unknown:
+            gaps.append(unknown.because)
+    return found, gaps
+
+
+def is_complete(monitor: Monitor, inventory: Inventory) -> None:
+    """Raises Unknown where some of the namespaces that a monitor names are not shown."""
+    kind: type[Service | Pod] = Pod if isinstance(monitor, PodMonitor) else Service
+    for place in namespaces_of(monitor, inventory) or ():
+        inventory.selected(kind, place, monitor.spec.selector)
+
+
+# --- ports -----------------------------------------------------------------------------------------------------------
+
+
+def names_match(pattern: str, names: Iterable[str]) -> bool:
+    """Whether an anchored regular expression, which is what ``port`` is, matches one of the names."""
+    try:
+        return any(re.fullmatch(pattern, name) for name in names if name)
+    except re.error:
+        raise Unknown(f"port {pattern!r} is a regular expression that is not understood here") from None
+
+
+def is_found_in_service(endpoint: Endpoint, service: Service, inventory: Inventory) -> bool:
+    """Whether an endpoint of a ServiceMonitor finds its port behind a Service; Unknown where that is not shown."""
+    if service.is_external_name:
+        return False
+    if endpoint.port:
+        return names_match(endpoint.port, port_names(service)) or (
+            service.selector is None and names_match(endpoint.port, _slice_port_names(service, inventory))
+        )
+    if endpoint.target_port is None:
+        return True
+    if any(entry.target == endpoint.target_port for entry in service.spec.ports if isinstance(entry.target, int)):
+        return True
+    pods = pods_of_service(service, inventory)
+    if not pods:
+        raise Unknown(f"{service.ref} has no pods that could show port {endpoint.target_port}")
+    return any(declares(pod, endpoint.target_port) for pod in pods)
+
+
+def asked_port(endpoint: Endpoint) -> tuple[str, IntOrString]:
+    """The field that decides which port an endpoint scrapes, and its value; an empty value where none does."""
+    if endpoint.port:
+        return "port", endpoint.port
+    if endpoint.port_number is not None:
+        return "portNumber", endpoint.port_number
+    return "targetPort", "" if endpoint.target_port is None else endpoint.target_port
+
+
+def port_names(service: Service) -> list[str]:
+    """The names of a Service's ports, without the unnamed one."""
+    return [entry.name for entry in service.spec.ports if entry.name]
+
+
+def _slice_port_names(service: Service, inventory: Inventory) -> list[str]:
+    term = label_term("kubernetes.io/service-name", service.name)
+    slices = inventory.referring(EndpointSlice, term, service.namespace)
+    if not slices:
+        raise Unknown(f"{service.ref} has no selector, and no EndpointSlice of it is shown")
+    return [entry.name for found in slices for entry in found.ports]
+
+
+def is_found_in_pod(endpoint: Endpoint, pod: Pod) -> bool:
+    """Whether an endpoint of a PodMonitor finds its port in a pod: port, else portNumber, else targetPort."""
+    if endpoint.port:
+        return names_match(endpoint.port, (entry.name for entry in declared_ports(pod)))
+    wanted = endpoint.port_number if endpoint.port_number is not None else endpoint.target_port
+    return wanted is None or declares(pod, wanted)
+
+
+def declares(pod: Pod, port: IntOrString) -> bool:
+    """Whether some container, init containers too, declares a port of this number or name."""
+    return any(port in (entry.container_port, entry.name) for entry in declared_ports(pod))
+
+
+def declared_ports(pod: Pod) -> Iterator[ContainerPort]:
+    """The ports of all containers, init containers too, which is what Prometheus discovers."""
+    for _, container in pod.spec.all_containers():
+        yield from container.ports

@@ -7,7 +7,7 @@ from platform_health.inventory import Inventory, Unknown
 from platform_health.views.core import Service
 from platform_health.views.gateway import AIGatewayRoute, Backend, Gateway, GRPCRoute, HTTPRoute, backend_term
 from platform_health.views.inference import InferencePool, InferencePoolImport, LegacyInferencePool, Pool
-from platform_health.views.view import View, condition
+from platform_health.views.view import Condition, View, condition
 
 Route = HTTPRoute | GRPCRoute
 AnyRoute = HTTPRoute | GRPCRoute | AIGatewayRoute
@@ -78,15 +78,24 @@ def is_in_use(route: AnyRoute, inventory: Inventory) -> bool:
     return False
 
 
+def is_current(entry: Condition, generation: int) -> bool:
+    """Whether a condition speaks of the object as it is now; a generation that is not given counts as current."""
+    return not entry.observed_generation or not generation or entry.observed_generation >= generation
+
+
 def is_confirmed(route: AnyRoute) -> bool:
     """Whether a controller says, at the current generation, that every reference of the route resolves."""
     if isinstance(route, AIGatewayRoute):
         return False
     said = [condition(parent.conditions, "ResolvedRefs") for parent in route.status.parents]
     return bool(said) and all(
-        entry is not None and entry.status == "True" and entry.observed_generation in (0, route.metadata.generation)
-        for entry in said
+        entry is not None and entry.status == "True" and is_current(entry, route.metadata.generation) for entry in said
     )
+
+
+def is_idle(backend: Backend, route: AnyRoute, inventory: Inventory) -> bool:
+    """Whether no request takes this backend: weight 0, a rule that redirects, or a route that nobody serves."""
+    return backend.weight == 0 or route.spec.rules[backend.rule].redirects or not is_in_use(route, inventory)
 
 
 def routes_to(pool: Pool, inventory: Inventory) -> list[AnyRoute]:
@@ -102,3 +111,54 @@ def routes_to(pool: Pool, inventory: Inventory) -> list[AnyRoute]:
     if not found and len(gaps) == len(ROUTES):
         raise gaps[0]
     return found
+
+
+def gateways_of_pool(pool: Pool, inventory: Inventory) -> list[tuple[str, str]]:
+    """Namespace and name of the Gateways whose routes send requests to a pool; Unknown where that cannot be known."""
+    names: dict[tuple[str, str], None] = {}
+    for route in routes_to(pool, inventory):
+        if any(_leads_to(backend, pool, route) for backend in route.backends()):
+            names |= {(namespace, parent.name): None for _, parent, namespace in route.gateways()}
+    return sorted(names)
+
+
+def _leads_to(backend: Backend, pool: Pool, route: AnyRoute) -> bool:
+    target = (pool.kind.group, pool.kind.name, pool.namespace, pool.name)
+    return backend[:4] == target and backend.weight != 0 and not route.spec.rules[backend.rule].redirects
+
+
+def is_supported(pool: View, route: AnyRoute, inventory: Inventory) -> bool:
+    """Whether every Gateway of a route is proven to send requests to pools of this pool's group.
+
+    The proof is a status: of the pool itself, or of another route of the same GatewayClass to a pool of the group.
+    """
+    gateways = [(namespace, parent.name) for _, parent, namespace in route.gateways()]
+    return bool(gateways) and all(
+        _accepted_by(pool, *gateway) or _serves_group(pool, *gateway, inventory) for gateway in gateways
+    )
+
+
+def _accepted_by(pool: View, namespace: str, name: str) -> bool:
+    if not isinstance(pool, InferencePool | LegacyInferencePool):
+        return False
+    for parent in pool.parents():
+        said = condition(parent.conditions, "Accepted")
+        if (parent.parent_ref.namespace or pool.namespace, parent.parent_ref.name) == (namespace, name):
+            return said is not None and said.status == "True" and is_current(said, pool.metadata.generation)
+    return False
+
+
+def _serves_group(pool: View, namespace: str, name: str, inventory: Inventory) -> bool:
+    gateway = inventory.named(Gateway, namespace, name)
+    if gateway is None:
+        return False
+    for other in inventory.referring(HTTPRoute):
+        if not is_confirmed(other) or not any(
+            (backend.group, backend.kind) == (pool.kind.group, pool.kind.name) for backend in other.weighted_backends()
+        ):
+            continue
+        for _, parent, place in other.gateways():
+            served = inventory.named(Gateway, place, parent.name)
+            if served is not None and served.spec.gateway_class_name == gateway.spec.gateway_class_name:
+                return True
+    return False

@@ -24,6 +24,16 @@ def pods_of_pool(pool: Pool, inventory: Inventory) -> list[Pod]:
     return found
 
 
+def active_ports(pod: Pod, pool: Pool) -> list[int]:
+    """The target ports of a pool that are endpoints on this pod: all, or those its annotation lists."""
+    ports = [number for _, number in pool.target_ports()]
+    for key in ("llm-d.ai/active-ports", "inference.networking.k8s.io/active-ports"):
+        if key in pod.annotations:
+            listed = {word.strip() for word in pod.annotations[key].split(",")}
+            return [port for port in ports if str(port) in listed]
+    return ports
+
+
 def pods_of_service(service: Service, inventory: Inventory) -> list[Pod]:
     """The pods behind a Service; Unknown where it has no selector, or where their absence proves nothing."""
     if service.selector is None:

@@ -31,7 +31,7 @@ from platform_health.views.view import Ref
 
 
 class Cluster(Protocol):
-    """What repairs need of an API server. Every method raises ApiError as :mod:`platform_health.connection` draws it."""
+    """What repairs need of an API server. Failures are the ApiErrors of :mod:`platform_health.connection`."""
 
     async def get(self, ref: Ref, api_version: str) -> Raw:
         """The object as it is now; NotFound where it is not there."""
@@ -92,8 +92,8 @@ def path(ref: Ref, api_version: str) -> str:
 
 
 Meaning = Literal["changed", "denied", "refused", "gone", "later", "unknown"]
-"""``changed``: a guard did not hold, look again. ``denied``: RBAC. ``refused``: it will never succeed. ``gone``: no such
-object. ``later``: surely not done, try later. ``unknown``: perhaps done, read before anything else."""
+"""``changed``: a guard did not hold, look again. ``denied``: RBAC. ``refused``: it will never succeed. ``gone``: no
+such object. ``later``: surely not done, try later. ``unknown``: perhaps done, read before anything else."""
 
 
 def meaning(error: ApiError) -> Meaning:

@@ -7,7 +7,7 @@ question and never changed.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -15,11 +15,11 @@ from platform_health.domain.ownership import owner_of
 from platform_health.engine import Engine, Judgement
 from platform_health.findings import Finding, findings, named
 from platform_health.invariant import Fix, Operation, Severity
-from platform_health.inventory import Unknown
+from platform_health.inventory import Unknown, parse_time
 from platform_health.remediation import patch
 from platform_health.remediation.journal import Entry, bars
 from platform_health.remediation.patch import Operations, PatchError, Raw
-from platform_health.remediation.plan import Propose, Skip, target_of
+from platform_health.remediation.plan import Propose, Skip, gap, target_of
 from platform_health.views.platform import PAUSE_ANNOTATION
 from platform_health.views.view import Ref, View
 
@@ -51,6 +51,19 @@ DELICATE = frozenset({"env", "envFrom", "args", "command"})
 
 Decode = Callable[[Raw, type[View]], View]
 """How a raw object becomes a view; raises msgspec.ValidationError."""
+
+
+class Concern(NamedTuple):
+    """What a fix is about: the finding's id, its invariant, and the object it names."""
+
+    id: str
+    invariant: str
+    subject: Ref
+
+    @classmethod
+    def of(cls, finding: Finding) -> Concern:
+        """The concern of a finding."""
+        return cls(finding.id, finding.invariant, finding.subject)
 
 
 class Fresh(msgspec.Struct, frozen=True, kw_only=True):
@@ -169,7 +182,7 @@ def it_was_not_unwanted_before(finding: Finding, fresh: Fresh, entries: Sequence
 
 def it_is_still_violated(finding: Finding, fresh: Fresh, engine: Engine) -> Finding:
     """The finding as it is on the fresh objects, with the fix that fits them: list positions may have moved."""
-    now = {other.id: other for other in findings(judged(finding, fresh.views, engine))}
+    now = {other.id: other for other in findings(judged(Concern.of(finding), fresh.views, engine))}
     found = now.get(finding.id)
     if found is None:
         raise Closed(Skip("it is no longer violated"))
@@ -180,23 +193,26 @@ def it_is_still_violated(finding: Finding, fresh: Fresh, engine: Engine) -> Find
     return found
 
 
-def judged(finding: Finding, views: Iterable[View], engine: Engine) -> list[Judgement]:
+def judged(concern: Concern, views: Iterable[View], engine: Engine) -> list[Judgement]:
     """What the judgements behind a finding say when ``views`` are laid over the inventory."""
-    keys = [key for key in engine.notable if key[0].name == finding.invariant]
+    keys = [key for key in engine.notable if key[0].name == concern.invariant]
     with engine.inventory.overlaid(views):
         again = [
             engine.rejudge(invariant, ref)
             for invariant, ref in keys
-            if (subject := engine.inventory.peek(ref)) is not None and named(subject) == finding.subject
+            if (subject := engine.inventory.peek(ref)) is not None and named(subject) == concern.subject
         ]
     return [judgement for judgement in again if judgement is not None]
 
 
-def is_healed(finding: Finding, views: Iterable[View], engine: Engine) -> bool:
+def is_healed(concern: Concern, views: Iterable[View], engine: Engine) -> bool:
     """Whether the finding is known to be gone when ``views`` are laid over the inventory."""
-    judgements = judged(finding, views, engine)
+    invariant = next((known for known in engine.invariants if known.name == concern.invariant), None)
+    if invariant is None or gap(invariant, engine.inventory) is not None:
+        return False
+    judgements = judged(concern, views, engine)
     unknown = any(judgement.unknown for judgement in judgements)
-    return not unknown and all(other.id != finding.id for other in findings(judgements))
+    return not unknown and all(other.id != concern.id for other in findings(judgements))
 
 
 def it_can_be_left_alone(prepared: Prepared) -> None:
@@ -309,12 +325,15 @@ def _is_worse(later: Finding, now: Finding | None) -> bool:
     return now is None or later.severity.rank < now.severity.rank
 
 
-def last_manager(raw: Raw) -> str:
-    """Who wrote the object last, ourselves and writers of the status left aside."""
-    entries = [
-        entry
+def last_manager(raw: Raw, since: float) -> str:
+    """Who wrote the object last since a time, as far as ``managedFields`` tell; we and status writers left aside.
+
+    Who only removed a field leaves no trace there.
+    """
+    written = {
+        str(entry.get("manager")): parse_time(entry.get("time")) or 0.0
         for entry in raw["metadata"].get("managedFields") or ()
         if entry.get("manager") != FIELD_MANAGER and entry.get("subresource") != "status"
-    ]
-    last = max(entries, key=lambda entry: str(entry.get("time", "")), default=None)
-    return str(last.get("manager") or "somebody") if last else "somebody"
+    }
+    recent = {manager: time for manager, time in written.items() if time >= int(since)}
+    return max(recent, key=lambda manager: recent[manager], default="somebody")

@@ -40,12 +40,10 @@ class Target(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_def
     uid: str = ""
 
     @property
-    def ref(self) -> Ref:
-        """Its identity; KeyError for a kind that is not known any more."""
+    def ref(self) -> Ref | None:
+        """Its identity; None for a kind that this version does not know any more."""
         kind = of_api_version(self.api_version, self.kind)
-        if kind is None:
-            raise KeyError(f"{self.api_version} {self.kind}")
-        return Ref(kind, self.namespace, self.name)
+        return Ref(kind, self.namespace, self.name) if kind is not None else None
 
     def is_at(self, ref: Ref) -> bool:
         """Whether it has this identity (perhaps under another uid)."""
@@ -196,10 +194,8 @@ def is_needed(entry: Entry, inventory: Inventory, now: float) -> bool:
 
 
 def _is_unchanged(entry: Entry, inventory: Inventory) -> bool:
-    try:
-        view = inventory.peek(entry.object.ref)
-    except KeyError:
-        return False
+    ref = entry.object.ref
+    view = inventory.peek(ref) if ref is not None else None
     if view is None or (entry.object.uid and view.metadata.uid not in ("", entry.object.uid)):
         return False
     kind, _, number = entry.object_version.partition(" ")

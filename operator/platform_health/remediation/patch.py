@@ -11,7 +11,7 @@ import copy
 import difflib
 import itertools
 from collections.abc import Iterator, Sequence
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 
@@ -265,7 +265,7 @@ def encoded(operations: Sequence[Operation]) -> str:
 
 def decoded(text: str) -> Operations:
     """The operations of a JSON text; msgspec.ValidationError or DecodeError where it is none."""
-    return cast(Operations, msgspec.json.decode(text or "[]", type=tuple[Operation, ...]))
+    return msgspec.json.decode(text or "[]", type=Operations)
 
 
 def difference(before: Raw, after: Raw, name: str) -> str:

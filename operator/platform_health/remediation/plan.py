@@ -161,18 +161,18 @@ def plans(sightings: Iterable[Sighting], situation: Situation) -> list[Plan]:
     return [plan(seen, situation) for seen in found.values()]
 
 
-def plan(seen: Sequence[tuple[Policy, Finding]], situation: Situation) -> Plan:
+def plan(seen: Sequence[tuple[Policy, Finding]], situation: Situation, gates: Sequence[Gate] | None = None) -> Plan:
     """What happens to one finding. ``seen``: the reports that show it, the oldest first, each with its own finding."""
     policy, finding = next((pair for pair in seen if pair[0].allows(pair[1])), seen[0])
     assert finding.fix is not None
     case = Case(finding=finding, fix=finding.fix, policy=policy, shown_by=tuple(pair[0] for pair in seen))
-    decision = decide(case, situation)
+    decision = decide(case, situation, gates)
     return Plan(finding=finding, decision=decision, report=policy.report if policy.allows(finding) else "")
 
 
-def decide(case: Case, situation: Situation) -> Decision:
-    """The answer of the first gate that is closed; Apply where none is."""
-    for gate in GATES:
+def decide(case: Case, situation: Situation, gates: Sequence[Gate] | None = None) -> Decision:
+    """The answer of the first gate that is closed; Apply where none is. All gates are asked unless some are given."""
+    for gate in GATES if gates is None else gates:
         decision = gate(case, situation)
         if decision is not None:
             return decision
@@ -266,11 +266,14 @@ def needed_kinds_are_read(case: Case, situation: Situation) -> Decision | None:
     invariant = situation.invariants.get(case.finding.invariant)
     if invariant is None:
         return Skip(f"there is no invariant {case.finding.invariant}")
-    for kind in invariant.needs:
-        gap = situation.inventory.knowledge.gap(kind.view) if kind.via != "never" else None
-        if gap is not None:
-            return Skip(f"not everything it rests on is known: {gap}")
-    return None
+    because = gap(invariant, situation.inventory)
+    return Skip(f"not everything it rests on is known: {because}") if because is not None else None
+
+
+def gap(invariant: Invariant, inventory: Inventory) -> str | None:
+    """Which kind that an invariant declares cannot be read, None where all are."""
+    gaps = (inventory.knowledge.gap(kind.view) for kind in invariant.needs if kind.via != "never")
+    return next((because for because in gaps if because is not None), None)
 
 
 # --- 8: bounded -------------------------------------------------------------------------------------------------
@@ -338,12 +341,17 @@ def budget_is_left(case: Case, situation: Situation) -> Decision | None:
     return None
 
 
-GATES: tuple[Gate, ...] = (
+VETOES: tuple[Gate, ...] = (
     fix_is_safe,
     somebody_allows_it,
     target_is_in_scope,
     nothing_is_paused,
     nobody_owns_it,
+)
+"""What people may decide at any moment: asked once more between intent and patch."""
+
+GATES: tuple[Gate, ...] = (
+    *VETOES,
     it_has_settled,
     needed_kinds_are_read,
     it_was_not_unwanted_before,

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 import msgspec
 
 from platform_health.connection import ApiError, Connection, NotFound
+from platform_health.sources.pace import TIMING, Timing, jitter
 
 log = logging.getLogger(__name__)
 
@@ -23,8 +23,6 @@ AGGREGATED = (
     "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList,"
     "application/json"
 )
-PERIOD = 180.0
-"""Seconds between two looks when nothing says that something changed; jittered by a quarter."""
 SETTLING = (0.3, 1.0, 3.0, 10.0)
 """Seconds to wait before each look after a change: an API server serves a new definition only a while after it."""
 
@@ -164,10 +162,10 @@ class Discovery:
         resources: Sequence[Resource],
         reviewed: Sequence[Resource],
         found: Callable[[Offer], None],
-        period: float = PERIOD,
+        timing: Timing = TIMING,
     ) -> None:
         self._connection, self._resources, self._reviewed = connection, resources, reviewed
-        self._found, self._period = found, period
+        self._found, self._timing = found, timing
         self._hint = asyncio.Event()
         self._granted: set[Resource] = set()
         self._last: Offer | None = None
@@ -186,7 +184,7 @@ class Discovery:
         while True:
             if not await self._look():
                 waits = waits or [2.0]
-            timeout = waits.pop(0) if waits else self._period * random.uniform(0.75, 1.25)  # noqa: S311 - spreads load
+            timeout = waits.pop(0) if waits else self._timing.look * jitter(0.75, 1.25)
             try:
                 async with asyncio.timeout(timeout):
                     await self._hint.wait()

@@ -15,6 +15,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from platform_health.inventory import Inventory
 from platform_health.knowledge import ClusterKnowledge, KindState
 from platform_health.sources.decode import Key, Seen
+from platform_health.sources.pace import TIMING, Timing
 from platform_health.views.view import Kind, Ref, View
 
 log = logging.getLogger(__name__)
@@ -22,9 +23,6 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 K = TypeVar("K")
 V = TypeVar("V", contravariant=True)
-
-STALE_AFTER = 60.0
-"""Seconds without contact after which what was known of a kind is no longer relied on."""
 
 
 class Sink(Protocol):
@@ -137,8 +135,8 @@ class KindOutlet:
 class Feed(Generic[T]):
     """One kind on its way to its outlet. ``name`` is how people call the kind (``httproutes.gateway…``)."""
 
-    def __init__(self, name: str, outlet: Outlet[T], clock: Callable[[], float] = time.monotonic) -> None:
-        self.name, self._outlet, self._clock = name, outlet, clock
+    def __init__(self, name: str, outlet: Outlet[T], timing: Timing = TIMING) -> None:
+        self.name, self._outlet, self._timing = name, outlet, timing
         self._keys: MarkAndSweep[Key] = MarkAndSweep()
         self._bad: dict[Key, str] = {}
         self._state, self._because = KindState.PENDING, ""
@@ -196,9 +194,9 @@ class Feed(Generic[T]):
 
     def troubled(self, because: str) -> None:
         """An attempt to list or watch failed; after a while what is known is stale."""
-        now = self._clock()
+        now = time.monotonic()
         self._troubled_since = now if self._troubled_since is None else self._troubled_since
-        if now - self._troubled_since >= STALE_AFTER and self._state in (KindState.SYNCED, KindState.PENDING):
+        if now - self._troubled_since >= self._timing.stale and self._state in (KindState.SYNCED, KindState.PENDING):
             self._become(KindState.STALE if self.has_synced else KindState.UNREADABLE, because)
 
     def lost(self, state: KindState, because: str = "") -> None:

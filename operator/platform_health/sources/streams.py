@@ -30,8 +30,8 @@ from platform_health.connection import (
 from platform_health.knowledge import KindState
 from platform_health.sources.decode import Decoder, Event, Seen, ViewDecoder, version_of
 from platform_health.sources.discovery import differences, path_of
-from platform_health.sources.feed import Feed, KindOutlet, Sink
-from platform_health.sources.pace import TIMING, Backoff, Timing, jitter
+from platform_health.sources.feed import AnyFeed
+from platform_health.sources.pace import TIMING, Timing, jitter
 from platform_health.views.view import Kind
 
 log = logging.getLogger(__name__)
@@ -129,7 +129,7 @@ class Stream(Generic[T]):
         self._lists = lists or asyncio.Semaphore()
         self._version = ""
         """Where to resume the watch; empty: list first."""
-        self._backoff = Backoff(timing.first_pause, timing.last_pause)
+        self._backoff = timing.backoff()
         self._errors = 0
         self._refusals = 0
 
@@ -243,22 +243,19 @@ def _error(path: str, event: Event[Any]) -> ApiError:
 
 
 class Streams:
-    """One stream per built-in kind that is served."""
+    """One stream per built-in kind that is served; each fills the feed of its kind."""
 
     def __init__(
-        self, connection: Connection, sink: Sink, absent: Callable[[], None] = lambda: None, timing: Timing = TIMING
+        self,
+        connection: Connection,
+        feeds: Mapping[Kind, AnyFeed],
+        absent: Callable[[], None] = lambda: None,
+        timing: Timing = TIMING,
     ) -> None:
-        self._connection, self._sink, self._absent, self._timing = connection, sink, absent, timing
+        self._connection, self._feeds, self._absent, self._timing = connection, feeds, absent, timing
         self._lists = asyncio.Semaphore(LISTS_AT_ONCE)
         self._tasks: dict[Kind, asyncio.Task[None]] = {}
         self._versions: dict[Kind, str] = {}
-        self.feeds: dict[Kind, Feed[Any]] = {}
-
-    def feed(self, kind: Kind) -> Feed[Any]:
-        """The feed of a kind, which outlives its streams."""
-        if kind not in self.feeds:
-            self.feeds[kind] = Feed(kind.resource, KindOutlet(kind, self._sink))
-        return self.feeds[kind]
 
     def serve(self, versions: Mapping[Kind, str]) -> None:
         """Reads exactly these kinds, each in its version, from now on."""
@@ -266,12 +263,11 @@ class Streams:
         for kind in stop:
             self._tasks.pop(kind).cancel()
         for kind in start:
-            self.feed(kind).starting()
             stream = Stream(
                 self._connection,
                 path_of(kind, versions[kind]),
                 ViewDecoder(kind, versions[kind]),
-                self.feed(kind),
+                self._feeds[kind],
                 selector=selector_of(kind),
                 lists=self._lists,
                 absent=self._absent,

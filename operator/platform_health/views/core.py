@@ -643,8 +643,10 @@ class ConfigMap(View, frozen=True):
     immutable: bool = False
 
     def terms(self) -> Iterator[Term]:
-        """Labels, and whether a dashboard in it asks for GPU metrics."""
+        """Labels, whether a dashboard in it asks for GPU metrics, and whether an autoscaler of nodes reports in it."""
         yield from View.terms(self)
+        if self.name == "cluster-autoscaler-status":
+            yield NODE_AUTOSCALER
         if any(key.endswith(".json") and GPU_METRIC in value for key, value in self.data.items()):
             yield GPU_METRIC
 

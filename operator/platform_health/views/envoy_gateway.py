@@ -1,4 +1,4 @@
-"""Envoy Gateway: EnvoyProxy and BackendTrafficPolicy, as far as they decide where proxies run and how long they wait."""
+"""Envoy Gateway: where its proxies run (EnvoyProxy) and how long they wait (BackendTrafficPolicy)."""
 
 from __future__ import annotations
 

@@ -41,3 +41,8 @@ class ClusterPolicy(View, frozen=True):
     kind: ClassVar[Kind] = Kind("nvidia.com", "ClusterPolicy", "clusterpolicies", namespaced=False)
 
     spec: ClusterPolicySpec = ClusterPolicySpec()
+
+    @property
+    def monitor(self) -> ExporterMonitor | None:
+        """What it says of the exporter's ServiceMonitor; None where it says nothing."""
+        return self.spec.dcgm_exporter.service_monitor
