@@ -56,6 +56,10 @@ class Knowledge(Protocol):
     def is_installed(self, kind: type[View]) -> bool:
         """Whether the API server serves this kind; in files every kind is."""
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether what is not known does not exist: a cluster, or files that say so."""
+
 
 class Reads:
     """What one judgement read: tokens, the parts it could not know, and when it must be judged again."""

@@ -61,6 +61,11 @@ class ClusterKnowledge:
     def __init__(self) -> None:
         self._states: dict[Kind, tuple[KindState, str]] = {}
 
+    @property
+    def is_complete(self) -> bool:
+        """What a cluster does not list does not exist."""
+        return True
+
     def set(self, kind: Kind, state: KindState, because: str = "") -> bool:
         """Records the state of a kind; returns whether it changed. ``because`` is for people."""
         before = self.state(kind)
@@ -194,6 +199,11 @@ class FileKnowledge:
     def __init__(self, *, closed_world: bool = False) -> None:
         self.closed_world = closed_world
         self._makers: dict[str, list[Maker]] = defaultdict(list)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the files are everything there is."""
+        return self.closed_world
 
     def add_maker(self, maker: Maker) -> None:
         """Notes a custom resource that a controller may make objects from; others are ignored."""

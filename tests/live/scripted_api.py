@@ -46,7 +46,9 @@ class ScriptedApi:
         """The next ``list`` or ``watch`` requests meet these: a status, or a function writing the response."""
         self.faults[PATHS[kind], verb].extend(faults)
 
-    def put(self, kind: Kind, name: str, *, uid: str = "u", quietly: bool = False, raw: dict | None = None, **labels: str) -> None:
+    def put(
+        self, kind: Kind, name: str, *, uid: str = "u", quietly: bool = False, raw: dict | None = None, **labels: str
+    ) -> None:
         path, key = PATHS[kind], ("ns" if kind.namespaced else "", name)
         known = key in self.objects[path]
         self.version = next(self.versions)
@@ -149,6 +151,8 @@ class ScriptedApi:
                         await changed.wait()
                 except TimeoutError:
                     continue
+        except ConnectionError:
+            return response
         finally:
             self._open.discard(task)
 
@@ -166,13 +170,17 @@ class ScriptedApi:
         plain = {**groups, "apiextensions.k8s.io": [{"version": "v1"}]}
         return {
             "groups": [
-                {"name": name, "versions": versions, "preferredVersion": versions[0]} for name, versions in plain.items()
+                {"name": name, "versions": versions, "preferredVersion": versions[0]}
+                for name, versions in plain.items()
             ]
         }
 
     def _one_version(self, path: str) -> web.Response:
-        found = [resource(kind.plural, kind.name, kind.namespaced) for kind, where in PATHS.items()
-                 if where.rpartition("/")[0] == path and kind.plural not in self.missing]
+        found = [
+            resource(kind.plural, kind.name, kind.namespaced)
+            for kind, where in PATHS.items()
+            if where.rpartition("/")[0] == path and kind.plural not in self.missing
+        ]
         if path == "/apis/apiextensions.k8s.io/v1":
             found.append(resource("customresourcedefinitions", "CustomResourceDefinition", False))
         if path == "/api/v1":
@@ -192,7 +200,9 @@ def resource(plural: str, kind: str, namespaced: bool) -> dict:
 
 def status(code: int, **headers: str) -> web.Response:
     body = {"kind": "Status", "code": code, "reason": f"Reason{code}", "message": f"said {code}", "metadata": {}}
-    return web.json_response(body, status=code, headers={key.replace("_", "-"): value for key, value in headers.items()})
+    return web.json_response(
+        body, status=code, headers={key.replace("_", "-"): value for key, value in headers.items()}
+    )
 
 
 async def begin(request: web.Request) -> web.StreamResponse:

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from tests.live.conftest import Live
+from tests.live.reading import Live
 from tests.live.scripted_api import PATHS, ScriptedApi, error_event, line, says, status
 
 from platform_health.knowledge import KindState

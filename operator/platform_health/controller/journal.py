@@ -6,7 +6,7 @@ Whoever records an entry waits until it stands in the API server: an intent that
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -29,12 +29,14 @@ class StatusJournal:
         self._inventory, self._clock = inventory, clock
         self._entries: dict[str, tuple[Entry, ...]] = {}
         self._fixed: dict[str, int] = {}
+        self._restored: dict[str, Mapping[str, Any]] = {}
         self.conditions: dict[str, Condition] = {}
         """What remediation says of itself, by report."""
-        self.publish: Any = None
+        self.publish: Callable[[str], Awaitable[bool]] | None = None
 
     def restore(self, report: str, status: Mapping[str, Any]) -> None:
         """Reads back what stands in a status."""
+        self._restored[report] = status
         entries = []
         for plain in status.get("fixes") or ():
             try:
@@ -46,8 +48,14 @@ class StatusJournal:
 
     def drop(self, report: str) -> None:
         """The report is gone."""
-        for kept in (self._entries, self._fixed, self.conditions):
-            kept.pop(report, None)  # type: ignore[attr-defined]
+        self._entries.pop(report, None)
+        self._fixed.pop(report, None)
+        self._restored.pop(report, None)
+        self.conditions.pop(report, None)
+
+    def restored(self, report: str) -> Mapping[str, Any]:
+        """The status that was read back last."""
+        return self._restored.get(report, {})
 
     def repairs(self, report: str) -> Repairs:
         """What belongs into the status of a report."""
@@ -75,5 +83,5 @@ class StatusJournal:
     async def _keep(self, report: str, entries: tuple[Entry, ...], more_fixed: int) -> None:
         self._entries[report] = entries
         self._fixed[report] = max(0, self._fixed.get(report, 0) + more_fixed)
-        if not await self.publish(report):
+        if self.publish is None or not await self.publish(report):
             raise NotRecorded(f"the journal of platformhealth {report} could not be stored")

@@ -21,7 +21,7 @@ import aiohttp
 import msgspec
 
 from platform_health.connection import Connection, api_error
-from platform_health.sources.decode import Decoder, Key, name_and_version_of
+from platform_health.sources.decode import Decoder, Key, key_of, name_and_version_of
 from platform_health.sources.discovery import Resource, path_of
 from platform_health.sources.feed import AnyFeed
 from platform_health.sources.pace import TIMING, Timing, jitter
@@ -106,9 +106,7 @@ class Target:
 
     def delivered(self, event_type: str | None, raw: dict[str, Any]) -> None:
         """A handler was called. What the wire has overtaken is dropped: handlers of one name may run out of order."""
-        metadata = raw.get("metadata") or {}
-        key = (metadata.get("namespace") or "", metadata.get("name") or "")
-        if self._latest.get(key) == metadata.get("resourceVersion"):
+        if self._latest.get(key_of(raw)) == raw["metadata"].get("resourceVersion"):
             self._post(self._feed.event, event_type or "ADDED", self._decoder.from_raw(raw))
 
     def failed(self, status: int, because: str) -> None:
@@ -137,8 +135,8 @@ class SeenResponse(aiohttp.ClientResponse):
 class Lines:
     """Stands for the content of a watch: whole lines, each of which has passed by the target."""
 
-    def __init__(self, content: aiohttp.StreamReader, target: Target) -> None:
-        self._content, self._target = content, target
+    def __init__(self, content: aiohttp.StreamReader, target: Target, sign: Callable[[], None]) -> None:
+        self._content, self._target, self._sign = content, target, sign
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._content, name)
@@ -155,6 +153,7 @@ class Lines:
                 return
             if not data:
                 return
+            self._sign()
             *lines, rest = (rest + data).split(b"\n")
             for line in filter(None, lines):
                 seen = self._target.wire(line)
@@ -231,7 +230,7 @@ class Watcher:
             return response
         response = await _only_success(response, target)
         target.watching()
-        response.content = Lines(response.content, target)  # type: ignore[assignment]
+        response.content = Lines(response.content, target, self._sign)  # type: ignore[assignment]
         return response
 
 

@@ -22,12 +22,14 @@ from platform_health.controller.history import History
 from platform_health.controller.journal import StatusJournal
 from platform_health.controller.leader import Leadership
 from platform_health.controller.publisher import ClusterStatuses, Publisher, Statuses
+from platform_health.controller.repairing import ClusterRepairs, FixRecorder, NoRepairs, Repairing
 from platform_health.controller.reports import HealthReport, Judged, Reports
 from platform_health.engine import Engine
 from platform_health.findings import Finding, Unclear, findings, unclear
 from platform_health.invariant import Invariant
 from platform_health.inventory import Inventory
 from platform_health.knowledge import ClusterKnowledge, KindState
+from platform_health.remediation.apply import ApiCluster
 from platform_health.reporting.events import Announcements, event
 from platform_health.reporting.metrics import Metrics
 from platform_health.reporting.report import kinds_needed
@@ -59,20 +61,6 @@ class Sources(Protocol):
 
     async def stop(self) -> None:
         """Ends."""
-
-
-class Remediator(Protocol):
-    """What repairs. It is asked after every judgement, never twice at a time, and only on the leader."""
-
-    async def consider(self, reports: list[HealthReport]) -> None:
-        """Looks at what the reports show, and repairs what may be repaired."""
-
-
-class Nothing:
-    """A remediator for operators that only report."""
-
-    async def consider(self, reports: list[HealthReport]) -> None:
-        """Does nothing."""
 
 
 class Pulse(msgspec.Struct):
@@ -113,7 +101,7 @@ class Operator:
         self.announcer = Announcer(
             write_event, self._leads, counted=lambda result: self.metrics.events.labels(result).inc()
         )
-        self.remediator: Remediator = Nothing()
+        self.repairs: Repairing = NoRepairs()
         self.pulse = Pulse()
         self._history = History()
         self._announcements = Announcements()
@@ -126,7 +114,6 @@ class Operator:
         self._judge_again = True
         self._judged_before = 0
         self._looked_at = 0.0
-        self._repairing: asyncio.Task[None] | None = None
 
     # --- what the sources tell ---------------------------------------------------------------------------------
 
@@ -182,8 +169,8 @@ class Operator:
             self._look_again = True
             self._wake.set()
 
-    def leadership_turned(self) -> None:
-        """Somebody else leads from now on, or we do: what waits to be written is looked at again."""
+    def wake(self) -> None:
+        """Something that no source tells has changed (leadership, a fix that ended): judges and writes anew."""
         self.publisher.poke()
         self._wake.set()
 
@@ -233,7 +220,7 @@ class Operator:
                 self.metrics.show(entry.name, entry.shown, ready=entry.is_ready)
         for turn in self._announcements.turns(self.reports.shown(), self._everything(), self._unclear):
             if self._leads():
-                self.announcer.announce(event(turn, self.inventory, self.instance, now))
+                self.announcer.announce(event(turn, self.inventory, self.instance))
 
     def _everything(self) -> list[Finding]:
         """All findings, and those that reports have about themselves."""
@@ -273,7 +260,8 @@ class Operator:
                 if task.done():
                     task.result()
         finally:
-            await _cancelled([judging, ended, *([self._repairing] if self._repairing else [])])
+            await _cancelled([judging, ended])
+            await self.repairs.close()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.publisher.flush(), 2.0)
             await _cancelled(writers)
@@ -288,7 +276,7 @@ class Operator:
             self._wake.clear()
             complete = complete or sources.is_synced()
             self.judge(complete=complete)
-            self._repair()
+            await self._repair()
             took = time.monotonic() - started
             # As much time for the streams as for the judging, however much comes in.
             await asyncio.sleep(min(took, 1.0))
@@ -311,15 +299,17 @@ class Operator:
 
     def _until_next(self) -> float:
         now = self._clock()
-        times = [(now // DAY + 1) * DAY, self.engine.next_recheck, self.reports.next_change]
+        times = [(now // DAY + 1) * DAY, self.engine.next_recheck, self.reports.next_change, self.repairs.next_change]
         return max(0.0, min(time for time in times if time is not None) - now)
 
-    def _repair(self) -> None:
-        if not self._leads() or (self._repairing is not None and not self._repairing.done()):
-            return
-        if self._repairing is not None and (error := self._repairing.exception()) is not None:
-            log.error("remediation failed", exc_info=error)
-        self._repairing = asyncio.create_task(self.remediator.consider(list(self.reports)), name="remediation")
+    async def _repair(self) -> None:
+        """Only what was judged after complete lists may be repaired; the gates of remediation know which kinds are."""
+        try:
+            self._look_again |= await self.repairs.consider(list(self.reports), self._found, leads=self._leads())
+        except Exception:
+            log.exception("remediation failed")
+        if self._look_again:
+            self._wake.set()
 
     async def _beat(self) -> None:
         while True:
@@ -341,7 +331,17 @@ async def _cancelled(tasks: list[asyncio.Task[Any]]) -> None:
 
 
 def on_cluster(
-    connection: Connection, invariants: tuple[Invariant, ...], leadership: Leadership, *, instance: str
+    connection: Connection, invariants: tuple[Invariant, ...], leadership: Leadership, *, instance: str, warm_up: float
 ) -> Operator:
-    """An operator that writes through a connection."""
-    return Operator(invariants, ClusterStatuses(connection), to_cluster(connection), leadership, instance=instance)
+    """An operator that reads, writes and repairs through a connection."""
+    operator = Operator(invariants, ClusterStatuses(connection), to_cluster(connection), leadership, instance=instance)
+    operator.repairs = ClusterRepairs(
+        operator.engine,
+        operator.journal,
+        ApiCluster(connection),
+        FixRecorder(operator.announcer.announce, operator.metrics, instance),
+        warm_up=warm_up,
+        clock=time.time,
+        wake=operator.wake,
+    )
+    return operator

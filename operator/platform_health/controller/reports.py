@@ -161,8 +161,8 @@ class Reports:
     @property
     def next_change(self) -> float | None:
         """When the next settling finding of any report becomes active; seconds since the epoch."""
-        times = [entry.shown.next_change for entry in self if entry.shown and entry.shown.next_change is not None]
-        return min(times, default=None)
+        shown = [entry.shown for entry in self if entry.shown is not None and entry.problem is None]
+        return min((one.next_change for one in shown if one.next_change is not None), default=None)
 
     def shown(self) -> Iterable[tuple[Finding, ...]]:
         """The findings of every report."""

@@ -61,7 +61,7 @@ async def _serve(connection: Connection, options: Options) -> int:
     stop = asyncio.Event()
     instance = f"{socket.gethostname()}-{secrets.token_hex(4)}"
     election = _election(connection, options, instance)
-    operator = on_cluster(connection, discover(), election, instance=instance)
+    operator = on_cluster(connection, discover(), election, instance=instance, warm_up=options.warm_up)
     sources = LiveSources(connection, operator.kinds, operator, operator.take_report)
     server = Server(operator, lambda: sources, options.host, options.port)
     try:
@@ -71,7 +71,7 @@ async def _serve(connection: Connection, options: Options) -> int:
         return 2
     log.info("platform-health %s as %s, serving on port %d", __version__, instance, server.port)
     if isinstance(election, LeaderElection):
-        election.on_change(_in_loop(operator.leadership_turned))
+        election.on_change(_in_loop(operator.wake))
     gc.set_threshold(50_000, 20, 100)
     try:
         with _signals(stop):

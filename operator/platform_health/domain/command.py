@@ -272,9 +272,7 @@ class _Tokens:
         parts: list[str] = []
         while self.at < len(self.text):
             character = self.text[self.at]
-            if character.isspace() or character in ";&|<>" or (character in "()" and not parts):
-                break
-            if character in "()":
+            if character.isspace() or character in ";&|<>()":
                 break
             parts.append(self._piece(character))
         return "".join(parts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from platform_health.domain.endpoints import ACTIVE_PORTS
 from platform_health.domain.meshes import is_meshed
 from platform_health.domain.networkpolicies import Passage, enters, leaves
 from platform_health.inventory import Inventory, Unknown
@@ -123,7 +124,7 @@ def _representatives(pods: Sequence[Pod], policies: Sequence[NetworkPolicy]) -> 
             pod.namespace,
             tuple(pod.labels.get(key) for key in keys),
             tuple((port.name, port.protocol, port.container_port) for port in pod.ports()),
-            pod.annotations.get("llm-d.ai/active-ports"),
+            tuple(pod.annotations.get(key) for key in ACTIVE_PORTS),
             pod.status.pod_ip if by_address else "",
             pod.ref if pod.is_template else None,
         )

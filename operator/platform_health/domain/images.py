@@ -35,8 +35,8 @@ class Image(NamedTuple):
 class Release(NamedTuple):
     """A program and its version, known from an official image.
 
-    ``program``: vllm, sglang, tgi, litellm, gie (the endpoint picker of Gateway API Inference Extension) or llm-d-router
-    (the endpoint picker that it became).
+    ``program``: vllm, sglang, tgi, litellm, gie (the endpoint picker of Gateway API Inference Extension) or
+    llm-d-router (the endpoint picker that it became).
     """
 
     program: str

@@ -2,12 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 from platform_health.domain.command import commands
 from platform_health.domain.images import image
 from platform_health.inventory import Inventory, Unknown
+from platform_health.views.apps import (
+    DaemonSet,
+    Deployment,
+    LeaderWorkerSet,
+    Rollout,
+    StatefulSet,
+    Workload,
+)
 from platform_health.views.core import Pod, Service
 from platform_health.views.inference import Pool
 from platform_health.views.view import LabelSelector
+
+SERVING_WORKLOADS: tuple[type[Workload], ...] = (Deployment, StatefulSet, DaemonSet, LeaderWorkerSet, Rollout)
+"""The kinds of workloads that keep pods running; Jobs end."""
+
+_ADDED_BY_CONTROLLERS = frozenset(
+    {
+        "apps.kubernetes.io/pod-index",
+        "controller-revision-hash",
+        "leaderworkerset.sigs.k8s.io/group-index",
+        "leaderworkerset.sigs.k8s.io/group-key",
+        "leaderworkerset.sigs.k8s.io/template-revision-hash",
+        "pod-template-generation",
+        "pod-template-hash",
+        "rollouts-pod-template-hash",
+        "statefulset.kubernetes.io/pod-name",
+    }
+)
+"""Labels that running pods have and templates do not."""
 
 
 def pods_of_pool(pool: Pool, inventory: Inventory) -> list[Pod]:
@@ -17,21 +45,11 @@ def pods_of_pool(pool: Pool, inventory: Inventory) -> list[Pod]:
     gateway or job, stands in it.
     """
     found = pods_matching(pool.namespace, pool.selector, inventory)
-    if not found:
+    if not found and not inventory.knowledge.is_complete:
         others = inventory.near(Pod, pool.namespace)
-        if others and all(is_picker(pod) or is_gateway(pod) for pod in others) and not _near_miss(pool, others):
-            raise Unknown(f"namespace {pool.namespace} holds only pickers and gateways here")
+        if all(is_picker(pod) or is_gateway(pod) or is_job(pod) for pod in others) and not _is_near(pool, inventory):
+            raise Unknown(f"the files hold no model servers of namespace {pool.namespace}")
     return found
-
-
-def active_ports(pod: Pod, pool: Pool) -> list[int]:
-    """The target ports of a pool that are endpoints on this pod: all, or those its annotation lists."""
-    ports = [number for _, number in pool.target_ports()]
-    for key in ("llm-d.ai/active-ports", "inference.networking.k8s.io/active-ports"):
-        if key in pod.annotations:
-            listed = {word.strip() for word in pod.annotations[key].split(",")}
-            return [port for port in ports if str(port) in listed]
-    return ports
 
 
 def pods_of_service(service: Service, inventory: Inventory) -> list[Pod]:
@@ -42,8 +60,64 @@ def pods_of_service(service: Service, inventory: Inventory) -> list[Pod]:
 
 
 def pods_matching(namespace: str | None, selector: LabelSelector, inventory: Inventory) -> list[Pod]:
-    """The pods that match and have not ended."""
-    return [pod for pod in inventory.selected(Pod, namespace, selector) if not pod.is_over]
+    """The pods that match and have not ended. A label that a controller adds cannot be asked of a template."""
+    added = _ADDED_BY_CONTROLLERS & selector.keys
+    if not added:
+        return [pod for pod in inventory.selected(Pod, namespace, selector) if not pod.is_over]
+    rest = LabelSelector(
+        match_labels={key: value for key, value in selector.match_labels.items() if key not in added},
+        match_expressions=tuple(entry for entry in selector.match_expressions if entry.key not in added),
+    )
+    return [
+        pod
+        for pod in inventory.selected(Pod, namespace, rest)
+        if not pod.is_over and (selector.matches(pod.labels) or _may_get(pod, selector))
+    ]
+
+
+def _may_get(pod: Pod, selector: LabelSelector) -> bool:
+    """Whether a pod of this template may get the labels that a controller adds."""
+    if not pod.is_template:
+        return False
+    name, _, number = selector.match_labels.get("statefulset.kubernetes.io/pod-name", "").rpartition("-")
+    return not number or (name == pod.workload.name and number.isdigit())
+
+
+def workloads_matching(namespace: str, selector: LabelSelector, inventory: Inventory) -> list[Workload]:
+    """The workloads with a template that ``selector`` matches, also those without any pod; never proves absence."""
+    return [
+        workload
+        for kind in SERVING_WORKLOADS
+        for workload in inventory.near(kind, namespace)
+        if any(selector.matches(template.metadata.labels) for _, template in workload.templates())
+    ]
+
+
+def nearest_pods(namespace: str, selector: LabelSelector, inventory: Inventory) -> str:
+    """What nearly matches, for people: pods with all labels but one, or pods of another namespace; may be empty."""
+    for pod in _without_jobs(inventory.near(Pod, namespace)):
+        missed = selector.misses(pod.labels)
+        if len(missed) == 1 and len(selector.match_labels) > 1:
+            return f"the pods of {pod.workload} lack {missed[0]}"
+    for key, value in selector.match_labels.items():
+        for pod in _without_jobs(inventory.near(Pod, namespace)):
+            if len(selector.match_labels) == 1 and key in pod.labels and not is_picker(pod):
+                return f"the pods of {pod.workload} have {key}={pod.labels[key]}, not {value}"
+    for pod in pods_elsewhere(namespace, selector, inventory):
+        return f"the pods of {pod.workload} match, but selectors only see their own namespace"
+    return ""
+
+
+def pods_elsewhere(namespace: str, selector: LabelSelector, inventory: Inventory) -> list[Pod]:
+    """Pods of other namespaces that match, for hints; never proves absence."""
+    try:
+        return [pod for pod in inventory.selected(Pod, None, selector) if pod.namespace != namespace]
+    except Unknown:
+        return []
+
+
+def _without_jobs(pods: Iterable[Pod]) -> Iterator[Pod]:
+    return (pod for pod in pods if not is_job(pod) and not is_gateway(pod))
 
 
 def is_picker(pod: Pod) -> bool:
@@ -52,7 +126,7 @@ def is_picker(pod: Pod) -> bool:
         name = image(container.image).name.lower()
         if name in ("epp", "lwepp") or "inference-scheduler" in name or "endpoint-picker" in name:
             return True
-        if any(command.has(*PICKER_FLAGS) for command in commands(container)):
+        if "sidecar" not in name and any(command.has(*PICKER_FLAGS) for command in commands(container)):
             return True
     return False
 
@@ -72,5 +146,21 @@ def is_gateway(pod: Pod) -> bool:
     )
 
 
-def _near_miss(pool: Pool, pods: list[Pod]) -> bool:
-    return any(len(pool.selector.misses(pod.labels)) <= 1 < len(pool.selector.match_labels) for pod in pods)
+def is_job(pod: Pod) -> bool:
+    """Whether the pod is a Job's, so that it ends."""
+    return pod.workload.kind.group == "batch"
+
+
+def is_worker(pod: Pod) -> bool:
+    """Whether the pod is a follower in a group of several nodes, which answers no requests itself."""
+    return (
+        pod.labels.get("leaderworkerset.sigs.k8s.io/worker-index", "0") != "0"
+        or pod.labels.get("ray.io/node-type") == "worker"
+    )
+
+
+def _is_near(pool: Pool, inventory: Inventory) -> bool:
+    near = inventory.near(Pod, pool.namespace)
+    if any(len(pool.selector.misses(pod.labels)) <= 1 < len(pool.selector.match_labels) for pod in near):
+        return True
+    return bool(pods_elsewhere(pool.namespace, pool.selector, inventory))

@@ -23,7 +23,7 @@ from platform_health.remediation.plan import Propose, Skip, gap, target_of
 from platform_health.views.platform import PAUSE_ANNOTATION
 from platform_health.views.view import Ref, View
 
-MAX_INVERSE_BYTES = 4096
+MAX_INVERSE_BYTES, MAX_PATCH_BYTES = 4096, 16_384
 
 FIELD_MANAGER = "platform-health-remediator"
 UNDO_MANAGER = "platform-health-undo"
@@ -216,7 +216,9 @@ def is_healed(concern: Concern, views: Iterable[View], engine: Engine) -> bool:
 
 
 def it_can_be_left_alone(prepared: Prepared) -> None:
-    """The inverse fits into a status, and nothing touches the environment or the arguments of a program."""
+    """Patch and inverse fit into a status, and nothing touches the environment or the arguments of a program."""
+    if (size := patch.size(prepared.patch)) > MAX_PATCH_BYTES:
+        raise Closed(Propose(f"it has {size} bytes, more than the {MAX_PATCH_BYTES} that are kept"))
     if (size := patch.size(prepared.undo)) > MAX_INVERSE_BYTES:
         raise Closed(Propose(f"its inverse has {size} bytes, more than the {MAX_INVERSE_BYTES} that are kept"))
     for operation in prepared.patch:
@@ -278,7 +280,11 @@ def _owns(fields: dict[str, Any], path: Sequence[str]) -> bool:
 
 
 def it_will_help(prepared: Prepared, after: Raw, engine: Engine, decode: Decode) -> None:
-    """With ``after`` in place the finding is gone, for certain, and no error or warning comes in its stead."""
+    """With ``after`` in place the finding is gone, and no error or warning comes in its stead.
+
+    Gone means known to be gone, unless the patch goes to another object, whose controller has yet to follow: then only
+    the verification can tell.
+    """
     try:
         patched = decode(after, prepared.fresh.target.kind.view)
     except msgspec.ValidationError as error:
@@ -290,7 +296,7 @@ def it_will_help(prepared: Prepared, after: Raw, engine: Engine, decode: Decode)
         raise Closed(Propose("the patch changes nothing that the finding rests on"))
     if finding.id in later:
         raise Closed(Propose(f"the patch would not help: {later[finding.id].message}"))
-    if _blurs(finding, before, then):
+    if prepared.fresh.target == finding.subject and _blurs(finding, before, then):
         raise Closed(Propose("after the patch it could not be known whether it holds"))
     for other in later.values():
         if other.severity is not Severity.INFO and _is_worse(other, now.get(other.id)):
@@ -310,6 +316,8 @@ def outlook(engine: Engine, fresh: Fresh, patched: View) -> tuple[list[Judgement
 
 
 def _blurs(finding: Finding, before: Sequence[Judgement], then: Sequence[Judgement]) -> bool:
+    """Whether the patch only makes the finding unknown."""
+
     def unknown(judgements: Iterable[Judgement]) -> set[str]:
         return {
             because

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from platform_health.invariant import Operation
+from platform_health.invariant import Operation, pointer
 
 Raw = dict[str, Any]
 """An object as the API server answers it."""
@@ -29,21 +29,21 @@ class PatchError(Exception):
     """An operation cannot be applied: its place is missing, or a test does not hold. The text says which."""
 
 
-def steps(pointer: str) -> list[str]:
+def steps(place: str) -> list[str]:
     """The steps of a JSON pointer, unescaped: ``/a~1b/0`` is ``["a/b", "0"]``."""
-    if pointer and not pointer.startswith("/"):
-        raise PatchError(f"{pointer!r} is not a JSON pointer")
-    return [step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:]]
+    if place and not place.startswith("/"):
+        raise PatchError(f"{place!r} is not a JSON pointer")
+    return [step.replace("~1", "/").replace("~0", "~") for step in place.split("/")[1:]]
 
 
-def parent_of(pointer: str) -> str:
+def parent_of(place: str) -> str:
     """The pointer of the map or list that a pointer leads into."""
-    return pointer.rpartition("/")[0]
+    return place.rpartition("/")[0]
 
 
-def value_at(raw: Any, pointer: str) -> Any:
+def value_at(raw: Any, place: str) -> Any:
     """The value at a pointer, ABSENT where there is none."""
-    for step in steps(pointer):
+    for step in steps(place):
         raw = _child(raw, step)
         if raw is ABSENT:
             return ABSENT
@@ -142,10 +142,11 @@ def completed(raw: Raw, operations: Sequence[Operation]) -> Operations:
     """The operations with the maps and lists created that they add into and that are missing or null.
 
     An invariant cannot know whether ``metadata.labels`` is there at all: in its view an absent map is an empty one.
+    Labels and annotations are added one by one, so that the inverse leaves alone what others put beside them.
     """
     result: list[Operation] = []
     state = raw
-    for operation in operations:
+    for operation in itertools.chain.from_iterable(map(_one_by_one, operations)):
         if operation.op == "add":
             missing = list(_missing_parents(state, operation.path))
             state = applied(state, missing)
@@ -155,8 +156,20 @@ def completed(raw: Raw, operations: Sequence[Operation]) -> Operations:
     return tuple(result)
 
 
-def _missing_parents(raw: Raw, pointer: str) -> Iterator[Operation]:
-    path, inner, is_missing = "", pointer.split("/")[1:], False
+def _one_by_one(operation: Operation) -> Iterator[Operation]:
+    if operation.op != "add" or operation.path not in _SHARED_MAPS or not isinstance(operation.value, dict):
+        yield operation
+        return
+    yield Operation("add", operation.path, {})
+    for key, value in operation.value.items():
+        yield Operation("add", operation.path + pointer(key), value)
+
+
+_SHARED_MAPS = ("/metadata/labels", "/metadata/annotations")
+
+
+def _missing_parents(raw: Raw, place: str) -> Iterator[Operation]:
+    path, inner, is_missing = "", place.split("/")[1:], False
     for step, following in itertools.pairwise(inner):
         path += f"/{step}"
         is_missing = is_missing or value_at(raw, path) in (ABSENT, None)

@@ -203,11 +203,11 @@ class Remediator:
             async with self._commit:
                 policy = self._still_wanted(finding, target)
                 entry = self._repairs.intent(prepared, policy.generation)
-                await self._journal.record(policy.report, entry)
+                await self._intend(policy.report, entry)
             try:
                 self._still_wanted(finding, target, plan.VETOES)
             except Closed:
-                await self._journal.forget(policy.report, entry.id)
+                await self._repairs.drop(policy.report, entry)
                 raise
             await self._repairs.carry_out(policy.report, entry, prepared)
         except Closed as closed:
@@ -216,6 +216,14 @@ class Remediator:
         except Exception as error:
             self._rest(finding, target, Skip(f"it failed: {error}"))
             raise
+
+    async def _intend(self, report: str, entry: Entry) -> None:
+        """Puts the intent into the journal; where it cannot be stored, nothing is done."""
+        try:
+            await self._journal.record(report, entry)
+        except Exception as error:
+            await self._repairs.drop(report, entry)
+            raise Closed(Skip(f"it could not be recorded: {error}")) from error
 
     def _still_wanted(self, finding: Finding, target: Ref, gates: Sequence[Gate] | None = None) -> Policy:
         """The last look before the write: modes, pauses and budgets may have changed while we asked."""

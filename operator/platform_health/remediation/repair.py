@@ -175,7 +175,7 @@ class Repairs:
                 log.warning("fix %s: whether it took place is not known, reading %s: %s", entry.id, target, error)
                 await self.settle(report, entry)
                 return
-            await self._persistently(lambda: self._journal.forget(report, entry.id))
+            await self.drop(report, entry)
             self._recorder.count(entry.invariant, "refused")
             async with self._translated(target):
                 raise
@@ -198,7 +198,7 @@ class Repairs:
     async def verify(self, report: str, entry: Entry) -> None:
         """Waits until the finding is gone; takes the fix back where it stays."""
         concern = _concern(entry)
-        await self._persistently(lambda: self._journal.record(report, entry))
+        await self._record(report, entry)
         if await self._wait_until_gone(concern, self._verify_seconds) or await self._is_healed(concern, entry):
             await self._end(report, entry, "Applied", "")
         else:
@@ -263,7 +263,7 @@ class Repairs:
         done = await self._persistently(lambda: self._found(entry))
         if done is None:
             log.info("fix %s never took place", entry.id)
-            await self._persistently(lambda: self._journal.forget(report, entry.id))
+            await self.drop(report, entry)
         else:
             await self.verify(report, done)
 
@@ -305,13 +305,31 @@ class Repairs:
             ended=journal.stamp(self._clock()),
             object_version=journal.version(raw) if raw is not None else entry.object_version,
         )
-        await self._persistently(lambda: self._journal.record(report, ended))
+        await self._record(report, ended)
         self._recorder.count(entry.invariant, state.lower())
         note = f"{entry.invariant}: {entry.title}" + (f"; {message}" if message else "")
         kind: EventType = "Normal" if state in ("Applied", "Undone") else "Warning"
         if state == "Applied":
             note += f"; undo it with: platform-health undo {entry.id}"
         await self._recorder.event(entry.object, kind, f"Fix{state}", note)
+
+    async def _record(self, report: str, entry: Entry) -> None:
+        """Writes down what has happened. It has happened, so this is tried until it succeeds."""
+        while True:
+            try:
+                await self._journal.record(report, entry)
+            except Exception as error:
+                log.warning("fix %s cannot be recorded, will try again: %s", entry.id, error)
+                await asyncio.sleep(self._retry_seconds)
+            else:
+                return
+
+    async def drop(self, report: str, entry: Entry) -> None:
+        """Drops an intent that never took place. Where that fails, the next leader finds out for itself."""
+        try:
+            await self._journal.forget(report, entry.id)
+        except Exception as error:
+            log.warning("fix %s never took place, but its intent is still recorded: %s", entry.id, error)
 
     async def _persistently(self, act: Callable[[], Awaitable[Outcome]]) -> Outcome:
         """Repeats what cannot be left half done until the API server answers; other errors are raised."""

@@ -69,7 +69,7 @@ class Announcements:
         return turns
 
 
-def event(turn: Transition, inventory: Inventory, instance: str, now: float) -> dict[str, Any]:
+def event(turn: Transition, inventory: Inventory, instance: str) -> dict[str, Any]:
     """The Event (events.k8s.io/v1) that says this."""
     finding = turn.finding
     subject = finding.subject
@@ -80,18 +80,32 @@ def event(turn: Transition, inventory: Inventory, instance: str, now: float) -> 
     if view is not None and view.metadata.uid:
         regarding["uid"] = view.metadata.uid
     is_bad = turn.turn == "active" and finding.severity is not Severity.INFO
+    return document(
+        regarding,
+        "Warning" if is_bad else "Normal",
+        finding.invariant,
+        "Judge" if turn.turn == "active" else "Resolve",
+        _note(turn, discretion(finding, inventory)),
+        instance,
+    )
+
+
+def document(
+    regarding: dict[str, str], type_: Literal["Normal", "Warning"], reason: str, action: str, note: str, instance: str
+) -> dict[str, Any]:
+    """An Event about an object, in the object's namespace (``default`` for cluster-scoped ones)."""
     return {
         "apiVersion": "events.k8s.io/v1",
         "kind": "Event",
         "metadata": {
-            "name": f"{subject.name[:200]}.{finding.id}.{secrets.token_hex(4)}",
-            "namespace": subject.namespace or "default",
+            "name": f"{regarding['name'][:200]}.{secrets.token_hex(8)}",
+            "namespace": regarding.get("namespace", "default"),
         },
-        "eventTime": datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-        "type": "Warning" if is_bad else "Normal",
-        "reason": finding.invariant[:128],
-        "action": "Found" if turn.turn == "active" else "Resolved",
-        "note": shorten(_note(turn, discretion(finding, inventory)), MAX_NOTE),
+        "eventTime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "type": type_,
+        "reason": reason[:128],
+        "action": action,
+        "note": shorten(note, MAX_NOTE),
         "regarding": regarding,
         "reportingController": CONTROLLER,
         "reportingInstance": instance[:128],

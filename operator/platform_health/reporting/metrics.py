@@ -76,6 +76,12 @@ class Metrics:
             ["result"],
             registry=self.registry,
         )
+        self.fixes = Counter(
+            "platform_health_fixes",
+            "Fixes, by what became of them (applied, failed, contested, undone, refused).",
+            ["invariant", "outcome"],
+            registry=self.registry,
+        )
         self.event_to_verdict = Histogram(
             "platform_health_event_to_verdict_seconds",
             "From a change that was seen to its verdict.",

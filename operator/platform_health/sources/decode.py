@@ -48,7 +48,7 @@ class Event(msgspec.Struct, Generic[T], frozen=True):
 
 
 class Decoder(Protocol[T]):
-    """Decodes what the API server sends about one kind. Raises msgspec.DecodeError where it is not JSON at all."""
+    """Decodes what the API server sends about one kind. Raises msgspec.MsgspecError where it is no page or line."""
 
     def page(self, body: bytes) -> Page[T]:
         """One page of a LIST."""
@@ -121,7 +121,7 @@ class ViewDecoder:
             event = self._events.decode(line)
         except msgspec.ValidationError:
             return self._careful_event(line)
-        if event.type in ("ADDED", "MODIFIED", "DELETED"):
+        if event.type in ("ADDED", "MODIFIED", "DELETED") and event.object.metadata.name:
             return Event(event.type, self._seen(event.object))
         return self._careful_event(line)
 
@@ -130,15 +130,17 @@ class ViewDecoder:
         try:
             view: View = msgspec.convert(without_nulls(raw), self.kind.view)
         except msgspec.ValidationError as error:
-            metadata = raw.get("metadata") or {}
-            return Seen((str(metadata.get("namespace") or ""), str(metadata.get("name") or "")), None, str(error))
+            return Seen(key_of(raw), None, str(error))
         return self._seen(view)
 
     def _careful_event(self, line: bytes) -> Event[View]:
         event = _raw_event.decode(line)
-        if event.type in ("ADDED", "MODIFIED", "DELETED"):
-            return Event(event.type, self._one(event.object))
-        return other_event(event.type, event.object)
+        if event.type not in ("ADDED", "MODIFIED", "DELETED"):
+            return other_event(event.type, event.object)
+        seen = self._one(event.object)
+        if not seen.key[1]:
+            raise msgspec.ValidationError("the object of an event has no name")
+        return Event(event.type, seen)
 
     def _one(self, body: msgspec.Raw) -> Seen[View]:
         try:
@@ -150,6 +152,8 @@ class ViewDecoder:
     def _seen(self, view: View) -> Seen[View]:
         """Says the same in lists (where items carry no apiVersion) and watches, and shares repeated strings."""
         metadata = view.metadata
+        if not metadata.name:
+            return Seen((metadata.namespace, ""), None, "it has no name")
         force_setattr(view, "api_version", self._api_version)
         if metadata.namespace:
             force_setattr(metadata, "namespace", intern(metadata.namespace))
@@ -176,8 +180,7 @@ class RawDecoder:
 
     def from_raw(self, raw: dict[str, Any]) -> Seen[dict[str, Any]]:
         """One object that someone else parsed."""
-        metadata = raw.get("metadata") or {}
-        return Seen((metadata.get("namespace") or "", metadata.get("name") or ""), raw)
+        return Seen(key_of(raw), raw)
 
 
 class NameDecoder:
@@ -219,6 +222,14 @@ def name_and_version_of(line: bytes) -> tuple[str, Key, str, int]:
     event = _named_event.decode(line)
     metadata = event.object.metadata
     return event.type, (metadata.namespace or "", metadata.name), metadata.resource_version, event.object.code
+
+
+def key_of(raw: dict[str, Any]) -> Key:
+    """Namespace and name of an object that was parsed but perhaps is none."""
+    metadata = raw.get("metadata")
+    if not isinstance(metadata, dict):
+        return ("", "")
+    return (str(metadata.get("namespace") or ""), str(metadata.get("name") or ""))
 
 
 def without_nulls(value: Any) -> Any:

@@ -15,13 +15,16 @@ from typing import Any
 
 import msgspec
 
+from platform_health import yaml
+from platform_health.documents.files import file_view
 from platform_health.inventory import Inventory, parse_time
 from platform_health.knowledge import FileKnowledge, Maker, Skipped, Unreadable
-from platform_health import yaml
 from platform_health.views.apps import Workload
 from platform_health.views.core import Pod, Secret
+from platform_health.views.files import NAMESPACE as FILES
+from platform_health.views.files import FileView
 from platform_health.views.kinds import of_api_version
-from platform_health.views.view import Kind, Ref, View
+from platform_health.views.view import Kind, Metadata, Ref, View
 
 SUFFIXES = (".yaml", ".yml", ".json")
 MAX_FILE_BYTES = 50 * 1024 * 1024
@@ -132,7 +135,7 @@ class Manifests:
     # --- taking objects ----------------------------------------------------------------------------------------
 
     def _take(self, value: Any, origin: Origin) -> None:
-        if not isinstance(value, dict) or not _is_text(value.get("kind")) or not _is_text(value.get("apiVersion")):
+        if not _is_object(value):
             self._take_document(value, origin)
             return
         items = value.get("items")
@@ -143,7 +146,24 @@ class Manifests:
         self._take_object(value, origin)
 
     def _take_document(self, value: Any, origin: Origin) -> None:
-        self.skipped.append(Skipped(origin.text.name, f"line {origin.line}: not a Kubernetes object"))
+        """Takes a file that is no object: a dashboard, a router's or a picker's configuration; others are skipped."""
+        view = file_view(value)
+        if view is None:
+            self.skipped.append(Skipped(origin.text.name, f"line {origin.line}: not a Kubernetes object"))
+            return
+        self.count += 1
+        metadata = Metadata(name=self._file_name(origin, view), namespace=FILES)
+        found = view(metadata=metadata, text=msgspec.json.encode(value).decode(errors="surrogatepass"))
+        self.objects[found.ref] = found
+        self.origins[found.ref] = origin
+        self.raw[found.ref] = value
+
+    def _file_name(self, origin: Origin, view: type[FileView]) -> str:
+        """The file's name; with folders, then with the line, where another file of that name was read before."""
+        parts = FilePath(origin.text.name).parts or (origin.text.name,)
+        names = ["/".join(parts[-count:]) for count in range(1, len(parts) + 1)]
+        free = (name for name in names if Ref(view.kind, FILES, name) not in self.objects)
+        return next(free, f"{names[-1]}:{origin.line}")
 
     def _take_object(self, value: dict[str, Any], origin: Origin) -> None:
         self.count += 1
@@ -235,6 +255,13 @@ def _renderer(path: FilePath) -> list[str] | None:
             return ["kustomize", "build", str(path)]
         return ["kubectl", "kustomize", str(path)]
     return None
+
+
+def _is_object(value: Any) -> bool:
+    """Whether a document is a Kubernetes object; a picker's configuration looks like one but has no name."""
+    if not isinstance(value, dict) or not _is_text(value.get("kind")) or not _is_text(value.get("apiVersion")):
+        return False
+    return bool(value["kind"] != "EndpointPickerConfig")
 
 
 def _is_text(value: Any) -> bool:

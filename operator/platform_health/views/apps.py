@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -57,6 +57,7 @@ class ScalableSpec(Shape, frozen=True):
     selector: LabelSelector | None = None
     template: Template = Template()
     paused: bool = False
+    workload_ref: dict[str, Any] | None = None
 
 
 class WorkloadStatus(Shape, frozen=True):

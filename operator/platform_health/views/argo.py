@@ -63,6 +63,7 @@ class ApplicationSpec(Shape, frozen=True):
     """The specification of an Application."""
 
     destination: Destination = Destination()
+    project: str = ""
     sync_policy: SyncPolicy | None = None
     ignore_differences: tuple[IgnoreRule, ...] = ()
     source: Source | None = None
@@ -122,6 +123,26 @@ class Application(View, frozen=True):
         if self.spec.destination.is_here:
             for entry in self.status.resources:
                 yield tracked_term(entry.group, entry.kind, entry.namespace, entry.name)
+
+
+class SyncWindow(Shape, frozen=True):
+    """A time in which syncs are allowed or denied."""
+
+    kind: str = ""
+
+
+class ProjectSpec(Shape, frozen=True):
+    """The specification of an AppProject."""
+
+    sync_windows: tuple[SyncWindow, ...] = ()
+
+
+class AppProject(View, frozen=True):
+    """An AppProject."""
+
+    kind: ClassVar[Kind] = Kind("argoproj.io", "AppProject", "appprojects", ("v1alpha1",))
+
+    spec: ProjectSpec = ProjectSpec()
 
 
 def tracked_term(group: str, kind: str, namespace: str, name: str) -> Term:

@@ -328,6 +328,7 @@ class Terminated(Shape, frozen=True):
     exit_code: int = 0
     reason: str = ""
     message: str = ""
+    started_at: str | None = None
     finished_at: str | None = None
 
 
@@ -473,6 +474,7 @@ class Pod(View, frozen=True):
         for mark, term in _ROLES:
             if any(mark.search(container.image) for _, container in self.spec.long_running()):
                 yield term
+                yield term_on(term, self.spec.node_name)
         if any(_GPU.match(name) for name in self.resources()):
             yield GPU_USER
         yield workload_term(self.workload)
@@ -509,6 +511,16 @@ GPU_METRIC = "DCGM_FI_"
 def node_term(node: str) -> Term:
     """The index term of the pods on a node."""
     return f"node:{node}"
+
+
+def name_term(name: str) -> Term:
+    """The index term of the ConfigMaps of a name, wherever they are."""
+    return f"named:{name}"
+
+
+def term_on(term: Term, node: str) -> Term:
+    """The index term of the pods of a role on a node; of those without a node for the empty name."""
+    return f"{term} on:{node}"
 
 
 def workload_term(workload: Ref) -> Term:
@@ -643,8 +655,9 @@ class ConfigMap(View, frozen=True):
     immutable: bool = False
 
     def terms(self) -> Iterator[Term]:
-        """Labels, whether a dashboard in it asks for GPU metrics, and whether an autoscaler of nodes reports in it."""
+        """Labels, the name, whether a dashboard in it asks for GPU metrics, or an autoscaler of nodes reports in it."""
         yield from View.terms(self)
+        yield name_term(self.name)
         if self.name == "cluster-autoscaler-status":
             yield NODE_AUTOSCALER
         if any(key.endswith(".json") and GPU_METRIC in value for key, value in self.data.items()):

@@ -96,6 +96,16 @@ class InferencePool(View, frozen=True):
         """Where the picker's port number stands."""
         return Path("spec.endpointPickerRef.port.number")
 
+    @property
+    def names_picker_port(self) -> bool:
+        """Whether the picker's port is written down."""
+        return self.picker is not None and self.picker.port is not None
+
+    @property
+    def app_protocol(self) -> str:
+        """The protocol of the pods, empty for the default (HTTP/1.1)."""
+        return self.spec.app_protocol
+
     def target_ports(self) -> Iterator[tuple[Path, int]]:
         """The target ports with the paths of their numbers."""
         for index, port in enumerate(self.spec.target_ports):
@@ -174,6 +184,16 @@ class LegacyInferencePool(View, frozen=True):
     def picker_port_at(self) -> Path:
         """Where the picker's port number stands."""
         return Path("spec.extensionRef.portNumber")
+
+    @property
+    def names_picker_port(self) -> bool:
+        """Whether the picker's port is written down."""
+        return self.spec.extension_ref is not None and self.spec.extension_ref.port_number is not None
+
+    @property
+    def app_protocol(self) -> str:
+        """The protocol of the pods; the legacy API has no field for it."""
+        return ""
 
     def target_ports(self) -> Iterator[tuple[Path, int]]:
         """The one target port with the path of its number."""

@@ -32,7 +32,7 @@ class ClusterPolicySpec(Shape, frozen=True):
     """The specification of a ClusterPolicy."""
 
     dcgm_exporter: DcgmExporter = DcgmExporter()
-    daemonsets: DaemonSets = DaemonSets()
+    daemonsets: DaemonSets | None = None
 
 
 class ClusterPolicy(View, frozen=True):
@@ -46,3 +46,8 @@ class ClusterPolicy(View, frozen=True):
     def monitor(self) -> ExporterMonitor | None:
         """What it says of the exporter's ServiceMonitor; None where it says nothing."""
         return self.spec.dcgm_exporter.service_monitor
+
+    @property
+    def tolerations(self) -> tuple[Toleration, ...]:
+        """What the pods of every operand tolerate; empty means the operator's own default."""
+        return self.spec.daemonsets.tolerations if self.spec.daemonsets else ()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from platform_health.domain.endpoints import active_ports
 from platform_health.domain.flows import FLOW_KINDS, Blockage, blockages, has_other_policies, is_restricted
 from platform_health.domain.gateways import DATA_PLANE_KINDS, data_plane, is_refused
 from platform_health.domain.openings import opening
 from platform_health.domain.routing import ROUTES, gateways_of_pool
-from platform_health.domain.selection import active_ports, pods_of_pool
+from platform_health.domain.selection import pods_of_pool
 from platform_health.invariant import ERROR, WARNING, Inventory, Violation, invariant
 from platform_health.views.gateway import Gateway
 from platform_health.views.inference import InferencePool, LegacyInferencePool, Pool

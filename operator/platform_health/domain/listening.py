@@ -1,0 +1,73 @@
+"""On which ports of a pod something answers, and what shows it."""
+
+from __future__ import annotations
+
+from platform_health.domain.pools import is_in_mesh
+from platform_health.domain.servers import Server, is_understood, servers, servers_of
+from platform_health.inventory import Inventory, Unknown
+from platform_health.views.core import Container, Pod, Service
+from platform_health.views.view import Path
+
+
+def evidence(pod: Pod, inventory: Inventory) -> frozenset[int]:
+    """Every port for which something speaks: declared, listened on, probed, or targeted by a Service."""
+    return declared(pod) | listening(pod) | _probed(pod) | _targeted(pod, inventory)
+
+
+def declared(pod: Pod) -> frozenset[int]:
+    """The TCP ports that long-running containers declare."""
+    return frozenset(port.container_port for port in pod.ports() if port.protocol == "TCP")
+
+
+def listening(pod: Pod) -> frozenset[int]:
+    """The ports that recognised servers listen on or may listen on (each rank of data parallelism has one)."""
+    return frozenset(port for server in servers(pod) for port in _may_listen(server))
+
+
+def _may_listen(server: Server) -> frozenset[int]:
+    ports = server.ports or frozenset()
+    ranks = 0
+    for flag in ("--data-parallel-size", "-dp", "--data-parallel-size-local", "-dpl", "--dp-size", "--dp"):
+        for text in server.command.values(flag):
+            ranks = max(ranks, int(text) if text.isdigit() else 64)
+    return ports | frozenset(port + rank for port in ports for rank in range(ranks))
+
+
+def _probed(pod: Pod) -> frozenset[int]:
+    return frozenset(
+        number
+        for _, container in pod.spec.long_running()
+        for _, probe in container.probes()
+        if probe.port is not None and (number := container.port_number(probe.port)) is not None
+    )
+
+
+def _targeted(pod: Pod, inventory: Inventory) -> frozenset[int]:
+    """The pod ports that Services lead to; those that Istio makes for pools say nothing of the pods."""
+    return frozenset(
+        number
+        for service in inventory.near(Service, pod.namespace)
+        if service.selector is not None and not service.is_shadow and service.selector.matches(pod.labels)
+        for port in service.spec.ports
+        if (number := pod.port_number(port.target)) is not None
+    )
+
+
+def is_certain(pod: Pod) -> bool:
+    """Whether what a pod listens on is known for sure: each container is understood or declares its ports."""
+    return not is_in_mesh(pod) and all(_is_certain(container) for _, container in pod.spec.long_running())
+
+
+def _is_certain(container: Container) -> bool:
+    if is_understood(container):
+        return True
+    recognised = any(True for _ in servers_of(container, Path("")))
+    return not recognised and any(port.protocol == "TCP" for port in container.ports)
+
+
+def literal_ports(pod: Pod) -> frozenset[int]:
+    """The ports that the servers of a pod are known to listen on; Unknown where one is not literal."""
+    found = [server.ports for server in servers(pod)]
+    if any(ports is None for ports in found):
+        raise Unknown(f"a port of {pod.workload} is not literal")
+    return frozenset(port for ports in found if ports for port in ports)

@@ -1,0 +1,65 @@
+"""Why a pod is not Ready, and how long it may take to become so."""
+
+from __future__ import annotations
+
+from platform_health.views.core import ContainerStatus, Pod
+from platform_health.views.view import condition
+
+_HOPELESS = frozenset(
+    {
+        "CrashLoopBackOff",
+        "ImagePullBackOff",
+        "ErrImagePull",
+        "InvalidImageName",
+        "ErrImageNeverPull",
+        "CreateContainerConfigError",
+        "CreateContainerError",
+        "RunContainerError",
+    }
+)
+
+
+def statuses(pod: Pod) -> tuple[ContainerStatus, ...]:
+    """The statuses of all containers, init containers first."""
+    return (*pod.status.init_container_statuses, *pod.status.container_statuses)
+
+
+def has_failed(pod: Pod) -> bool:
+    """Whether waiting will not help: a container crashes, cannot be created, or its image cannot be pulled."""
+    return any(
+        status.state.waiting is not None and status.state.waiting.reason in _HOPELESS for status in statuses(pod)
+    )
+
+
+def why_not_ready(pod: Pod) -> str:
+    """What keeps a pod from being Ready, in a few words."""
+    for status in statuses(pod):
+        waiting = status.state.waiting
+        if waiting is not None and waiting.reason in _HOPELESS:
+            return f"is in {waiting.reason} ({status.name})"
+    scheduled = condition(pod.status.conditions, "PodScheduled")
+    if scheduled is not None and scheduled.status == "False":
+        return f"is not scheduled: {scheduled.message or scheduled.reason}"
+    if pod.status.phase == "Pending":
+        waiting = next((status.state.waiting for status in statuses(pod) if status.state.waiting is not None), None)
+        return f"is Pending{f' ({waiting.reason})' if waiting is not None and waiting.reason else ''}"
+    unready = next((status.name for status in pod.status.container_statuses if not status.ready), "")
+    return f"runs, but container {unready} is not Ready" if unready else "runs, but is not Ready"
+
+
+def start_allowance(pod: Pod) -> float:
+    """How many seconds the pod's own probes grant it to start."""
+    allowances = [0.0]
+    for _, container in pod.spec.long_running():
+        probe = container.startup_probe or container.readiness_probe
+        if probe is not None:
+            rounds = probe.failure_threshold if container.startup_probe is not None else 1
+            allowances.append(float(probe.initial_delay_seconds + rounds * probe.period_seconds))
+    return max(allowances)
+
+
+def unready_since(pod: Pod) -> str | None:
+    """Since when a pod is not Ready: the last transition of its condition, else its start."""
+    ready = condition(pod.status.conditions, "Ready")
+    since = ready.last_transition_time if ready is not None else None
+    return since or pod.status.start_time or pod.metadata.creation_timestamp
