@@ -261,7 +261,7 @@ async def test_nothing_is_written_to_what_is_watched(plane: ControlPlane, namesp
             await live.kubectl("create", "-f", "-", input=manifest(kind, namespace, "mine", finalizers=marker))
             for number in range(20):
                 await live.kubectl("label", kind.resource, "mine", f"n={number}", "--overwrite", "-n", namespace)
-            await live.until(lambda kind=kind: _label(live, kind) == "19", "the last change")  # type: ignore[misc]
+            await live.until(lambda kind=kind: _label(live, kind, namespace) == "19", "the last change")  # type: ignore[misc]
             found = json.loads(await live.kubectl("get", kind.resource, "mine", "-n", namespace, "-o", "json"))
             assert found["metadata"]["finalizers"] == marker
             assert not any(key.startswith("kopf") for key in found["metadata"].get("annotations", {}))
@@ -290,8 +290,8 @@ async def test_nothing_is_written_to_what_is_watched(plane: ControlPlane, namesp
     assert {event["userAgent"].partition("/")[0] for event in done} == {"platform-health"}
 
 
-def _label(live: Live, kind: Kind) -> str:
-    return next((view.labels.get("n", "") for view in live.inventory.peek_all(kind) if view.name == "mine"), "")
+def _label(live: Live, kind: Kind, namespace: str) -> str:
+    return next((view.labels.get("n", "") for view in live.inventory.peek_all(kind, namespace)), "")
 
 
 async def test_one_list_of_everything_agrees_with_the_streams(plane: ControlPlane, namespace: str) -> None:

@@ -205,9 +205,10 @@ class Demo:
         """The operator under the service account of deploy/, with no other rights."""
         plane = self.plane
         step("the operator, under its service account")
-        for file in (*sorted(CRDS.glob("*.yaml")), *sorted(DEPLOY.glob("*.yaml"))):
-            if file.name not in ("deployment.yaml", "platformhealth.yaml"):
-                plane.apply(file)
+        for folder in (CRDS, DEPLOY / "operator", DEPLOY / "remediation"):
+            for file in sorted(folder.glob("*.yaml")):
+                if "deployment" not in file.name:
+                    plane.apply(file)
         plane.kubectl("wait", "--for=condition=Established", "crd/platformhealths.platformhealth.dev")
         kubeconfig = plane.service_account_kubeconfig("platform-health-system", "platform-health")
         log = plane.folder / "operator.log"

@@ -22,6 +22,7 @@ neither of them.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import ssl
 import time
@@ -262,7 +263,13 @@ class Connection:
         """Closes the connection; it may be used again afterwards."""
         session, self._session = self._session, None
         if session is not None:
-            await session.close()
+            await close_session(session)
+
+
+async def close_session(session: aiohttp.ClientSession) -> None:
+    """Closes a session and gives TLS a moment to say goodbye, which it does in the background."""
+    await session.close()
+    await asyncio.sleep(0.05)
 
 
 async def connect(kubeconfig: Path | None = None, context: str | None = None) -> Connection:

@@ -16,7 +16,7 @@ import msgspec
 
 from platform_health.inventory import Inventory
 from platform_health.views.apps import Deployment, StatefulSet
-from platform_health.views.core import Node, Pod, Secret, Service, ServiceAccount
+from platform_health.views.core import Namespace, Node, Pod, Secret, Service, ServiceAccount
 from platform_health.views.gateway import Gateway, GatewayClass, HTTPRoute
 from platform_health.views.inference import InferencePool, LegacyInferencePool
 from platform_health.views.view import Kind, LabelSelector, View
@@ -168,11 +168,61 @@ DERIVATIONS: dict[tuple[str, str], Derivation] = {
     ("kubeai.org", "Model"): Derivation(_SERVING, ("model-{name}*",)),
     ("production-stack.vllm.ai", "VLLMRuntime"): Derivation(_SERVING, ("{name}", "{name}-*")),
     ("production-stack.vllm.ai", "VLLMRouter"): Derivation(_SERVING, ("{name}", "{name}-*")),
+    ("cert-manager.io", "Certificate"): Derivation((Secret,), ("*",)),
+    ("external-secrets.io", "ExternalSecret"): Derivation((Secret,), ("*",)),
+    ("bitnami.com", "SealedSecret"): Derivation((Secret,), ("*",)),
+    ("secrets.hashicorp.com", "VaultStaticSecret"): Derivation((Secret,), ("*",)),
+    ("secrets.hashicorp.com", "VaultDynamicSecret"): Derivation((Secret,), ("*",)),
+    ("onepassword.com", "OnePasswordItem"): Derivation((Secret,), ("*",)),
+    ("secrets.infisical.com", "InfisicalSecret"): Derivation((Secret,), ("*",)),
+    ("isindir.github.com", "SopsSecret"): Derivation((Secret,), ("*",)),
+    ("secrets-store.csi.x-k8s.io", "SecretProviderClass"): Derivation((Secret,), ("*",)),
     ("leaderworkerset.x-k8s.io", "LeaderWorkerSet"): Derivation(
         (StatefulSet, Service), ("{name}", "{name}-*"), label="leaderworkerset.sigs.k8s.io/name"
     ),
 }
 """What controllers make from custom resources, so that its absence from files proves nothing."""
+
+_SYSTEM = ("kube-", "gke-", "gmp-", "openshift-", "cattle-", "calico-")
+_INSTALLED: frozenset[tuple[type[View], str]] = frozenset(
+    [
+        *(
+            (GatewayClass, name)
+            for name in (
+                "istio",
+                "istio-remote",
+                "istio-waypoint",
+                "agentgateway",
+                "kgateway",
+                "nginx",
+                "gke-l7-regional-external-managed",
+                "gke-l7-rilb",
+                "gke-l7-global-external-managed",
+                "gke-l7-gxlb",
+            )
+        ),
+        *(
+            (Namespace, name)
+            for name in (
+                "default",
+                "agentgateway-system",
+                "argocd",
+                "cert-manager",
+                "envoy-ai-gateway-system",
+                "envoy-gateway-system",
+                "flux-system",
+                "gpu-operator",
+                "ingress-nginx",
+                "istio-system",
+                "keda",
+                "kgateway-system",
+                "monitoring",
+                "nginx-gateway",
+            )
+        ),
+    ]
+)
+"""What installations bring along, so that its absence from files proves nothing."""
 
 _POOLS = (InferencePool, LegacyInferencePool)
 _ANYWHERE = (Gateway, GatewayClass, Node)
@@ -220,8 +270,12 @@ class FileKnowledge:
             return f"{kind.kind} {namespace}/{name} may be made by a controller"
         if kind is ServiceAccount and name == "default":
             return f"service account default exists in every namespace, though the files do not show {namespace}"
+        if kind is Namespace and any(inventory.peek_all(held, name) for held in inventory.kinds()):
+            return f"namespace {name} exists, since objects stand in it, but the files do not show it"
         if self.closed_world and (kind is not Secret or inventory.peek_all(Secret)):
             return None
+        if (kind, name) in _INSTALLED or (kind is Namespace and name.startswith(_SYSTEM)):
+            return f"{kind.kind} {name} comes with a cluster or an installation that the files do not show"
         place = namespace if kind.kind.namespaced else None
         if any(inventory.peek_all(alike, place) for alike in _alike(kind)):
             return None

@@ -79,8 +79,12 @@ def test_a_spec_becomes_a_scope() -> None:
 
 def test_a_misspelled_name_is_refused() -> None:
     """A report that selects nothing would look healthy."""
-    with pytest.raises(InvalidSpec, match=r"spec.select: 'rooting' is no invariant and no family; did you mean routing"):
+    with pytest.raises(
+        InvalidSpec, match=r"spec.select: 'rooting' is no invariant and no family; did you mean routing"
+    ):
         check_names(parse_spec({"select": ["rooting"]}), discover())
     with pytest.raises(InvalidSpec, match=r"spec.remediation.allow: 'RouteBackendsExists' is no invariant"):
         check_names(parse_spec({"remediation": {"allow": ["RouteBackendsExists"]}}), discover())
-    check_names(parse_spec({"select": ["*", "routing", "Route*"], "severity": {"IgnoresAreCurrent": "warning"}}), discover())
+    check_names(
+        parse_spec({"select": ["*", "routing", "Route*"], "severity": {"IgnoresAreCurrent": "warning"}}), discover()
+    )

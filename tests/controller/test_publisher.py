@@ -154,5 +154,3 @@ async def test_the_last_word_is_written_at_the_end(setting: Setting) -> None:
     setting.offer("two")
     await setting.publisher.flush()
     assert await setting.pass_time() == ["one", "two"]
-
-

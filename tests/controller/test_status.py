@@ -71,7 +71,10 @@ def unknown_fields(document: Any, schema: dict[str, Any], path: str = "") -> lis
         return []
     known = schema.get("properties", {})
     return [f"{path}.{name}" for name in document if name not in known] + [
-        inner for name, part in document.items() if name in known for inner in unknown_fields(part, known[name], f"{path}.{name}")
+        inner
+        for name, part in document.items()
+        if name in known
+        for inner in unknown_fields(part, known[name], f"{path}.{name}")
     ]
 
 

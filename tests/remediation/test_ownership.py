@@ -48,7 +48,13 @@ def application(destination: dict[str, str] = HERE, *, name: str = "llm", tracks
 
 
 def controlled(controller: bool = True) -> dict[str, Any]:
-    owner = {"apiVersion": "nvidia.com/v1", "kind": "ClusterPolicy", "name": "gpu", "uid": "u", "controller": controller}
+    owner = {
+        "apiVersion": "nvidia.com/v1",
+        "kind": "ClusterPolicy",
+        "name": "gpu",
+        "uid": "u",
+        "controller": controller,
+    }
     return {"ownerReferences": [owner]}
 
 
@@ -133,7 +139,10 @@ def test_the_annotation_leads_to_the_repository():
 
 
 def test_several_sources_are_all_named():
-    sources = [{"repoURL": "https://a", "chart": "vllm", "targetRevision": "1.2"}, {"repoURL": "https://b", "path": "x"}]
+    sources = [
+        {"repoURL": "https://a", "chart": "vllm", "targetRevision": "1.2"},
+        {"repoURL": "https://b", "path": "x"},
+    ]
     owner = owner_of(subject(), inventory(application(sources=sources)))
     assert owner is not None
     assert owner.fix_in == "https://a vllm at 1.2, https://b x"

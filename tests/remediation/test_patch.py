@@ -18,7 +18,9 @@ from platform_health.remediation.patch import ABSENT, PatchError
 KEYS = st.sampled_from(["a", "b", "a/b", "m~n", "0", "-"])
 SCALARS = st.one_of(st.none(), st.booleans(), st.integers(-3, 3), st.sampled_from(["", "x", "1"]))
 VALUES = st.recursive(
-    SCALARS, lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(KEYS, inner, max_size=3)), max_leaves=8
+    SCALARS,
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(KEYS, inner, max_size=3)),
+    max_leaves=8,
 )
 OBJECTS = st.dictionaries(KEYS, VALUES, max_size=4)
 

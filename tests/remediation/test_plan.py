@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from tests.remediation.stage import NOW, Stage
 
 from platform_health.invariant import Severity
 from platform_health.knowledge import KindState
@@ -13,7 +14,6 @@ from platform_health.remediation.plan import Apply, Braked, Plan, Propose, Skip
 from platform_health.views.argo import Application
 from platform_health.views.monitoring import Prometheus, ServiceMonitor
 from platform_health.views.platform import PAUSE_ANNOTATION
-from tests.remediation.stage import NOW, Stage
 
 INVARIANT = "MonitorIsLabelled"
 
@@ -200,7 +200,9 @@ async def test_breaker_open(stage):
     stage.monitor()
     stage.sync()
     for number in range(plan.BREAKER_COUNT):
-        other = Target(api_version="monitoring.coreos.com/v1", kind="ServiceMonitor", namespace="llm", name=f"m{number}")
+        other = Target(
+            api_version="monitoring.coreos.com/v1", kind="ServiceMonitor", namespace="llm", name=f"m{number}"
+        )
         await stage.journal.record("all", entry(stage, number, state="Failed", object=other, finding=f"f{number}"))
     decision = planned(stage).decision
     assert isinstance(decision, Skip)

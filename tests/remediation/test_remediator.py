@@ -6,18 +6,19 @@ import asyncio
 
 import msgspec
 import pytest
+from tests.remediation.stage import LABEL, Stage, refusal
 
 from platform_health.connection import ApiError, Busy, Conflict, Forbidden, Invalid, Unreachable
 from platform_health.invariant import Operation
 from platform_health.knowledge import KindState
 from platform_health.remediation import patch
-from platform_health.remediation.guard import FIELD_MANAGER, UNDO_MANAGER, durable_manager
+from platform_health.remediation.guard import FIELD_MANAGER, durable_manager
 from platform_health.remediation.plan import Apply, Propose, Skip
+from platform_health.remediation.repair import UNDONE_ANNOTATION
 from platform_health.views.core import ConfigMap
 from platform_health.views.monitoring import Prometheus
 from platform_health.views.platform import PAUSE_ANNOTATION
 from platform_health.views.view import Ref
-from tests.remediation.stage import LABEL, Stage, refusal
 
 
 @pytest.fixture
@@ -149,10 +150,14 @@ async def _never(concern, entry):
 async def test_unknown_is_not_healed(stage):
     stage.monitor()
     stage.sync()
-    stage.server.after = lambda verb, ref: stage.knowledge.set(Prometheus.kind, KindState.FORBIDDEN)
-    await stage.look()
-    stage.inventory.touch_kind(Prometheus.kind)
+
+    def after(verb, ref):
+        stage.knowledge.set(Prometheus.kind, KindState.FORBIDDEN)
+        stage.server.objects.pop(Ref(Prometheus.kind, "llm", "main"), None)
+
+    stage.server.after = after
     await stage.settle()
+    assert stage.found == []
     assert stage.states == ["Failed"]
 
 
@@ -290,10 +295,7 @@ async def test_a_conflicting_write_is_not_overwritten(stage):
 
     stage.server.before = before
     await stage.settle()
-    assert stage.states == []
-    assert stage.labels(ref) == {"theirs": "kept"}
-    stage.clock.now += 10
-    await stage.settle()
+    assert stage.notes.counts == [("MonitorIsLabelled", "refused"), ("MonitorIsLabelled", "applied")]
     assert stage.labels(ref) == {"theirs": "kept", LABEL: "main"}
 
 
@@ -305,9 +307,13 @@ async def test_a_change_of_mind_during_the_dry_run(stage, change):
         if verb != "dry run":
             return
         if change == "mode":
-            stage.remediator._sightings = (msgspec.structs.replace(stage.sightings()[0], policy=stage.policy(mode="Propose")),)
+            stage.remediator._sightings = (
+                msgspec.structs.replace(stage.sightings()[0], policy=stage.policy(mode="Propose")),
+            )
         elif change == "pause":
-            stage.remediator._sightings = (msgspec.structs.replace(stage.sightings()[0], policy=stage.policy(paused="")),)
+            stage.remediator._sightings = (
+                msgspec.structs.replace(stage.sightings()[0], policy=stage.policy(paused="")),
+            )
         elif change == "gone":
             stage.remediator._sightings = ()
         else:
@@ -494,6 +500,7 @@ async def test_contested_is_tried_again_once_the_spec_changes(stage):
     await stage.settle()
     stage.server.change(ref, unlabel())
     await stage.settle()
+    stage.clock.now += 1
     stage.server.change(ref, Operation("replace", "/spec/selector", {}))
     await stage.settle()
     assert stage.states == ["Contested", "Applied"]
@@ -511,8 +518,15 @@ async def test_the_one_who_reverted_is_named(stage):
 async def test_undone_by_a_person_is_not_done_again(stage):
     ref = stage.monitor()
     await stage.settle()
-    managed = [{"manager": UNDO_MANAGER, "operation": "Update", "time": "2099-01-01T00:00:00Z"}]
-    stage.server.change(ref, unlabel(), Operation("add", "/metadata/managedFields", managed))
+    annotations = {UNDONE_ANNOTATION: f"another {stage.entries[0].id}"}
+    stage.server.put(
+        {
+            "apiVersion": "platformhealth.dev/v1alpha1",
+            "kind": "PlatformHealth",
+            "metadata": {"name": "all", "annotations": annotations},
+        }
+    )
+    stage.server.change(ref, unlabel())
     await stage.settle()
     await stage.settle()
     assert stage.states == ["Undone"]
@@ -762,7 +776,7 @@ async def test_a_new_object_that_somebody_makes_in_the_same_moment(stage):
     assert stage.states == ["Contested"]
 
 
-async def test_a_new_object_that_does_not_help_is_deleted(stage):
+async def test_a_new_object_that_does_not_help_is_deleted_and_not_made_again(stage):
     stage.monitor(annotations={"wants-settings": ""}, labels={LABEL: "main"})
     stage.sync()
     stage.server.after = lambda verb, ref: setattr(stage, "watched", False)
@@ -770,6 +784,9 @@ async def test_a_new_object_that_does_not_help_is_deleted(stage):
     await stage.settle()
     assert stage.states == ["Failed"]
     assert [verb for verb, _ in stage.server.writes] == ["create", "delete"]
+    stage.clock.now += 10_000
+    stage.watched = True
+    assert "failed" in decision(await stage.settle(), "SettingsExist").because
 
 
 async def test_apply_is_what_the_plan_says_when_a_fix_starts(stage):

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from platform_health.reporting.report import Scope
     from platform_health.reporting.scan import Scan
+    from platform_health.sources.manifests import Manifests
 
 EPILOG = """\
 exit codes:
@@ -67,12 +69,15 @@ def run(args: argparse.Namespace) -> int:
     """Scans and reports; returns the exit code."""
     try:
         outputs = _outputs(args.output or ["text"])
-        if args.cluster:
-            return _run_cluster(args, outputs)
-        scan = _scan_files(args)
+        scan = _scan_cluster(args) if args.cluster else _scan_files(args)
     except Usage as usage:
         print(f"platform-health scan: {usage}", file=sys.stderr)
         return 2
+    except Exception as error:
+        if not args.cluster or not _is_api_error(error):
+            raise
+        print(f"platform-health scan: {error}", file=sys.stderr)
+        return 3
     _write(scan, outputs, args.verbose)
     return exit_code(scan, args.fail_on)
 
@@ -91,31 +96,60 @@ def exit_code(scan: Scan, fail_on: str) -> int:
     return int(any(str(finding.severity) in failing for finding in scan.report.active))
 
 
-def _scan_files(args: argparse.Namespace) -> Scan:
-    from platform_health.inventory import parse_time
-    from platform_health.scanning import scan_files
+def _is_api_error(error: Exception) -> bool:
+    from platform_health.connection import ApiError
+
+    return isinstance(error, ApiError)
+
+
+def _read_files(args: argparse.Namespace) -> Manifests:
     from platform_health.sources.manifests import Manifests, Text
 
-    if not args.paths:
-        raise Usage("nothing to scan: name a file, a directory, or - for standard input, or pass --cluster")
-    now = parse_time(args.now)
-    if args.now and now is None:
-        raise Usage(f"--now {args.now!r} is no RFC 3339 time, expected e.g. 2026-11-21T12:00:00Z")
     manifests = Manifests(default_namespace=args.namespace or "default")
     for path in args.paths:
         if path == "-":
             manifests.read_text(Text("<stdin>", sys.stdin.buffer.read()))
         else:
             manifests.read(Path(path))
-    scan, _ = scan_files(manifests, _scope(args), closed_world=args.closed_world, now=now)
+    return manifests
+
+
+def _now(args: argparse.Namespace) -> float | None:
+    from platform_health.inventory import parse_time
+
+    now = parse_time(args.now)
+    if args.now and now is None:
+        raise Usage(f"--now {args.now!r} is no RFC 3339 time, expected e.g. 2026-11-21T12:00:00Z")
+    return now
+
+
+def _scan_files(args: argparse.Namespace) -> Scan:
+    from platform_health.scanning import scan_files
+
+    if not args.paths:
+        raise Usage("nothing to scan: name a file, a directory, or - for standard input, or pass --cluster")
+    now = _now(args)
+    scan, _ = scan_files(_read_files(args), _scope(args), closed_world=args.closed_world, now=now)
     return scan
 
 
-def _run_cluster(args: argparse.Namespace, outputs: list[tuple[str, str | None]]) -> int:
-    raise Usage("--cluster is not available in this build")
+def _scan_cluster(args: argparse.Namespace) -> Scan:
+    import asyncio
+
+    from platform_health.invariants import discover
+    from platform_health.reporting.report import kinds_needed
+    from platform_health.scanning import scan_cluster
+    from platform_health.sources.cluster import read_cluster
+
+    if args.closed_world:
+        raise Usage("--closed-world is about files; a cluster is always known as far as it can be read")
+    now, scope, overlay = _now(args), _scope(args), _read_files(args)
+    kubeconfig = Path(args.kubeconfig) if args.kubeconfig else None
+    snapshot = asyncio.run(read_cluster(kinds_needed(discover()), args.context, kubeconfig))
+    return scan_cluster(snapshot.views, snapshot.knowledge, scope, overlay, now=now)
 
 
-def _scope(args: argparse.Namespace):  # type: ignore[no-untyped-def]
+def _scope(args: argparse.Namespace) -> Scope:
     from platform_health.invariants import discover
     from platform_health.reporting.report import Scope
 

@@ -22,7 +22,7 @@ from typing import Any
 import kopf
 import msgspec
 
-from platform_health.connection import Connection
+from platform_health.connection import Connection, close_session
 from platform_health.controller.kopf_session import Post, Target, Watcher
 from platform_health.sources.decode import Decoder
 from platform_health.sources.discovery import Resource
@@ -187,7 +187,7 @@ class Life:
                 stop_flag=self._stop,
             )
         finally:
-            await session.close()
+            await close_session(session)
 
 
 def registry(targets: Any, server: str, session: Any) -> kopf.OperatorRegistry:

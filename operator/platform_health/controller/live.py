@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from typing import Any
 
 from platform_health.connection import Connection
 from platform_health.controller.kopf_thread import KopfThread, Watched
 from platform_health.knowledge import KindState
-from platform_health.sources.decode import Key, NameDecoder, RawDecoder, Seen, ViewDecoder
-from platform_health.sources.discovery import Discovery, Offer
+from platform_health.sources.decode import Key, NameDecoder, RawDecoder, ViewDecoder
+from platform_health.sources.discovery import DEFINITIONS, Discovery, Offer
 from platform_health.sources.feed import AnyFeed, Feed, KindOutlet, Sink
 from platform_health.sources.pace import TIMING, Timing
 from platform_health.sources.streams import Stream, Streams
@@ -19,8 +20,6 @@ from platform_health.views.platform import VERSION, PlatformHealth
 from platform_health.views.view import Kind
 
 log = logging.getLogger(__name__)
-
-DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
 OnPlatformHealth = Callable[[str, dict[str, Any]], None]
@@ -68,36 +67,35 @@ class _Reports:
 
 
 class _Definitions:
-    """Listens to the definitions of custom resources: any change is a reason to look again at what is served."""
+    """The definitions of custom resources: any change is a reason to look again at what is served."""
 
     def __init__(self, changed: Callable[[], None]) -> None:
         self._changed = changed
-        self.has_synced = False
+        self._versions: dict[str, str] = {}
+        self._state = KindState.PENDING
+        self.settled = asyncio.Event()
+        """Set once it is known whether they can be read."""
 
-    def began(self) -> None:
-        """A LIST begins."""
+    @property
+    def names(self) -> Collection[str] | None:
+        """The names of all definitions, None where they are not known."""
+        return self._versions.keys() if self._state is KindState.SYNCED else None
 
-    def page(self, items: list[Seen[str]]) -> None:
-        """Names do not matter."""
-
-    def ended(self) -> None:
-        """What has changed while nobody listened is not known."""
-        if self.has_synced:
+    def put(self, key: Key, value: str) -> None:
+        """A definition is there, or has changed."""
+        if self._versions.get(key[1]) != value:
+            self._versions[key[1]] = value
             self._changed()
-        self.has_synced = True
 
-    def event(self, event_type: str, seen: Seen[str]) -> None:
-        """A definition came, changed or went."""
-        self._changed()
+    def remove(self, key: Key) -> None:
+        """A definition is gone."""
+        if self._versions.pop(key[1], None) is not None:
+            self._changed()
 
-    def well(self) -> None:
-        """The watch stands."""
-
-    def troubled(self, because: str) -> None:
-        """Discovery looks every few minutes anyway."""
-
-    def lost(self, state: KindState, because: str = "") -> None:
-        """Discovery looks every few minutes anyway."""
+    def state(self, state: KindState, because: str) -> None:
+        """How well definitions are known has changed."""
+        self._state = state
+        self.settled.set()
 
 
 class LiveSources:
@@ -121,7 +119,10 @@ class LiveSources:
             kind: Feed(kind.resource, KindOutlet(kind, sink), timing) for kind in (*self._streamed, *self._evented)
         }
         self._feeds[PlatformHealth.kind] = reports
-        self._discovery = Discovery(connection, list(self._feeds), self._evented, self._found, timing)
+        self._definitions = _Definitions(lambda: self._discovery.look_again())
+        self._discovery = Discovery(
+            connection, list(self._feeds), self._evented, self._found, lambda: self._definitions.names, timing
+        )
         self._streams = Streams(connection, self._feeds, self._discovery.look_again, timing)
         self._kopf = KopfThread(connection, lambda forbidden: self._discovery.look_again(permissions=forbidden), timing)
         self._read: dict[Kind, str] = {}
@@ -133,15 +134,21 @@ class LiveSources:
             self._connection,
             DEFINITIONS,
             NameDecoder(),
-            _Definitions(self._discovery.look_again),
+            Feed("customresourcedefinitions", self._definitions, self._timing),
             metadata_only=True,
             timing=self._timing,
         )
         self._tasks = [
-            asyncio.create_task(self._discovery.run(), name="discovery"),
+            asyncio.create_task(self._discover(), name="discovery"),
             asyncio.create_task(definitions.run(), name="stream of definitions"),
             asyncio.create_task(self._kopf.run(), name="supervisor of kopf"),
         ]
+
+    async def _discover(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(10.0):
+                await self._definitions.settled.wait()
+        await self._discovery.run()
 
     async def stop(self) -> None:
         """Ends everything that was started, tasks and thread."""

@@ -104,7 +104,7 @@ class Operator:
         self.repairs: Repairing = NoRepairs()
         self.pulse = Pulse()
         self._history = History()
-        self._announcements = Announcements()
+        self._announcements = Announcements(self.inventory)
         self._found: tuple[Finding, ...] = ()
         self._unclear: tuple[Unclear, ...] = ()
         self._subjects: set[Ref] = set()

@@ -67,8 +67,8 @@ class ClusterStatuses:
 class _Entry:
     """One report: what should stand there, what does, and when it may be written again."""
 
-    def __init__(self, name: str, uid: str) -> None:
-        self.name, self.uid = name, uid
+    def __init__(self, name: str, uid: str, now: float) -> None:
+        self.name, self.uid, self.met_at = name, uid, now
         self.wanted: Mapping[str, Any] | None = None
         self.standing: Mapping[str, Any] = {}
         self.version = ""
@@ -80,8 +80,9 @@ class _Entry:
         """When to write; None where there is nothing to write."""
         if self.wanted is None or canonical(self.wanted) == canonical(self.standing):
             return None
-        pause = SLOW_INTERVAL if says_the_same(self.wanted, self.standing) else INTERVAL
-        return max(self.written_at + pause, self.blocked_until)
+        if says_the_same(self.wanted, self.standing):
+            return max(max(self.written_at, self.met_at) + SLOW_INTERVAL, self.blocked_until)
+        return max(self.written_at + INTERVAL, self.blocked_until)
 
 
 class Publisher:
@@ -218,7 +219,7 @@ class Publisher:
     def _entry(self, name: str, uid: str) -> _Entry:
         entry = self._entries.get(name)
         if entry is None or entry.uid != uid:
-            entry = self._entries[name] = _Entry(name, uid)
+            entry = self._entries[name] = _Entry(name, uid, self._clock())
         return entry
 
 

@@ -49,9 +49,9 @@ def cause_of_end(end: Terminated) -> Cause:
     found = cause_in(end.message)
     if found is not None:
         return found
-    error = _EXCEPTION.search(end.message)
-    if error is not None and end.exit_code:
-        return Cause(f"it ended with {error[1]} (exit code {end.exit_code})")
+    errors = _EXCEPTION.findall(end.message)
+    if errors and end.exit_code:
+        return Cause(f"it ended with {errors[-1]} (exit code {end.exit_code})")
     return Cause(exit_words(end))
 
 
@@ -94,7 +94,7 @@ def _first_known(table: tuple[tuple[re.Pattern[str], str], ...], message: str, o
     return next((words for pattern, words in table if pattern.search(message)), otherwise)
 
 
-_EXCEPTION = re.compile(r"^(?:\(?[A-Za-z_]+\)?\s*(?:pid=\d+\)\s*)?)?([A-Za-z_][\w.]*(?:Error|Exception)):", re.MULTILINE)
+_EXCEPTION = re.compile(r"\b([A-Z][A-Za-z]*(?:Error|Exception)):")
 _MISSING = re.compile(
     r"(?:secret|configmap) \"[a-z0-9.-]+\" not found|couldn't find key \S+ in (?:Secret|ConfigMap) [a-z0-9./-]+",
     re.IGNORECASE,
@@ -109,7 +109,7 @@ _EXIT_CODES = {
     128: "the container could not be started",
     132: "illegal instruction: the CPU lacks what the program was built for",
     134: "the program aborted",
-    137: "it was killed, and not for its memory: a failed liveness probe, or an end that took longer than the grace period",
+    137: "it was killed, not for its memory: by a failed liveness probe, or because it took too long to end",
     139: "segmentation fault",
     143: "it was asked to end: a failed liveness probe, or a deletion",
 }
@@ -138,16 +138,21 @@ _SIGNATURES: tuple[tuple[re.Pattern[str], Cause], ...] = tuple(
         ),
         (r"GatedRepoError|Cannot access gated repo", "the token may not read the gated model repository", ""),
         (
-            r"OfflineModeIsEnabled|LocalEntryNotFoundError|outgoing traffic has been disabled|HF_HUB_OFFLINE",
+            r"OfflineModeIsEnabled|LocalEntryNotFoundError|outgoing traffic has been disabled|offline mode is enabled",
             "the model is not in the local cache and the hub may not be, or cannot be, asked",
             "ModelIsPrestaged",
         ),
         (
-            r"RepositoryNotFoundError|401 Client Error",
+            r"RepositoryNotFoundError|401 Client Error.{0,80}huggingface",
             "the hub answers 401: the repository does not exist, or the token is missing or wrong",
             "ModelIsPrestaged",
         ),
-        (r"429 Client Error|Too Many Requests", "the hub answers 429: too many downloads", "ModelIsPrestaged"),
+        (r"429 Client Error.{0,80}huggingface", "the hub answers 429: too many downloads", "ModelIsPrestaged"),
+        (
+            r"Bus error|unable to (?:open|write to file) .{0,40}shared memory|/dev/shm.{0,60}No space left on device",
+            "/dev/shm is too small: mount an emptyDir with medium Memory there",
+            "",
+        ),
         (r"No space left on device", "the disk is full", ""),
         (
             r"No CUDA GPUs are available|Failed to infer device type|no CUDA-capable device|NVIDIA driver on your system"
@@ -171,15 +176,15 @@ _SIGNATURES: tuple[tuple[re.Pattern[str], Cause], ...] = tuple(
             "--max-model-len {0} is more than the model allows, which is {1}",
             "",
         ),
+        (
+            r"maximum context length is (\d+) tokens",
+            "the prompt is longer than the {0} tokens that the model takes",
+            "",
+        ),
         (r"trust_remote_code=True", "the model brings code of its own: it needs --trust-remote-code", ""),
         (r"error: unrecognized arguments: (--[A-Za-z0-9_-]+)", "this version does not know the argument {0}", ""),
         (r"[Aa]ddress already in use", "its port is taken by another program of the pod", ""),
         (r"exec format error", "the image is built for another CPU architecture", ""),
-        (
-            r"Bus error|unable to (?:open|write to file) .{0,40}shared memory|No space left on device.{0,40}/dev/shm",
-            "/dev/shm is too small: mount an emptyDir with medium Memory there",
-            "",
-        ),
         (
             r"Engine core initialization failed",
             "the engine did not start; the root cause stands further up in the log",
@@ -192,12 +197,12 @@ _PULLS = tuple(
     (re.compile(pattern, re.IGNORECASE), words)
     for pattern, words in (
         (r"no matching manifest|no match for platform", "the image is not built for this CPU architecture"),
-        (r"too ?many ?requests|429|rate limit", "the registry refuses with 429: too many pulls"),
+        (r"too ?many ?requests|rate limit", "the registry refuses with 429: too many pulls"),
         (
-            r"unauthorized|authentication required|denied|403|forbidden|no basic auth",
+            r"unauthorized|authentication required|denied|forbidden|no basic auth",
             "the registry refuses the credentials, or does not show this repository without any (imagePullSecrets)",
         ),
-        (r"not found|manifest unknown|404|does not exist", "the registry has no such image or tag"),
+        (r"not found|manifest unknown|does not exist", "the registry has no such image or tag"),
         (r"no such host|i/o timeout|connection refused|dial tcp|timeout", "the registry cannot be reached"),
         (r"no space left on device", "the node's disk is full"),
         (r"not present with pull policy of never", "the image is not on the node, and may not be pulled"),

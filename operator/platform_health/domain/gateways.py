@@ -1,7 +1,7 @@
 """Gateways: which implementation is behind one, what it supports, and in which pods its data plane lives.
 
-Where the facts come from: Istio (pilot ``gateway/deploymentcontroller``, task "Kubernetes Gateway API Inference
-Extension"), agentgateway (``inference_plugin.go``), kgateway issues 11370 and 11429, Envoy Gateway (``ir/infra`` labels,
+Where the facts come from: Istio (pilot ``gateway/deploymentcontroller``, its task about the Gateway API Inference
+Extension), agentgateway (``inference_plugin.go``), kgateway issues 11370 and 11429, Envoy Gateway (``ir/infra`` labels,
 ``HTTPRoute`` 15 s default) and Envoy AI Gateway (``inferencepool.go``: ``FailureModeAllow`` is never set; a rule of an
 AIGatewayRoute defaults to 60 s), NGINX Gateway Fabric (``proxy_read_timeout``, HTTPRoute timeouts unsupported), GKE
 (``GCPBackendPolicy.timeoutSec`` 30 s, HTTPRoute timeouts unsupported).

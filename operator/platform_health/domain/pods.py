@@ -19,7 +19,7 @@ from platform_health.domain.selection import is_gateway, is_job, is_picker
 from platform_health.domain.servers import servers
 from platform_health.inventory import Inventory
 from platform_health.views.core import GPU_EXPORTER, GPU_USER, Container, ContainerStatus, Pod
-from platform_health.views.view import Path
+from platform_health.views.view import Path, Ref
 
 SERVING_LABELS = (
     "llm-d.ai/inference-serving",
@@ -28,6 +28,8 @@ SERVING_LABELS = (
     "nvidia.com/dynamo-component-type",
 )
 """Labels by which platforms mark the pods that serve models, whatever their image."""
+
+_WITH_TEMPLATE = ("Deployment", "StatefulSet", "DaemonSet", "Rollout")
 
 _STILL_BACKING_OFF_SECONDS = 600
 """The kubelet forgets earlier crashes of a container that has run this long (``MaxContainerBackOff``, twice)."""
@@ -68,9 +70,7 @@ def is_of_platform(pod: Pod) -> bool:
 
 def states(pod: Pod) -> Iterator[State]:
     """The containers of a pod that have a status, init containers first."""
-    by_name = {
-        status.name: status for status in (*pod.status.init_container_statuses, *pod.status.container_statuses)
-    }
+    by_name = {status.name: status for status in (*pod.status.init_container_statuses, *pod.status.container_statuses)}
     entries = sorted(pod.spec.all_containers(), key=lambda entry: not entry[0].startswith("spec.init"))
     for at, container in entries:
         status = by_name.get(container.name)
@@ -98,6 +98,15 @@ def _keeps_crashing(status: ContainerStatus, inventory: Inventory) -> bool:
     if end is None or status.ready or status.restart_count < 3:
         return False
     return not inventory.lasted(end.finished_at, _STILL_BACKING_OFF_SECONDS)
+
+
+def template_of(pod: Pod) -> tuple[Ref, Path] | None:
+    """The object whose pod template can be changed for this pod, and where it stands; None for bare pods and Jobs."""
+    if is_job(pod):
+        return None
+    if pod.is_template:
+        return pod.workload, pod.template_path
+    return (pod.workload, pod.template_path) if pod.workload.kind.name in _WITH_TEMPLATE else None
 
 
 def restarts(status: ContainerStatus) -> str:

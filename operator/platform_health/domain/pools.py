@@ -1,13 +1,14 @@
-"""Inference pools: whether requests reach one, and what its pods listen on."""
+"""Whether requests reach an inference pool."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 
+from platform_health.domain.pickers import pickers_of
 from platform_health.domain.routing import ROUTES, is_in_use, routes_to
 from platform_health.inventory import Inventory, Unknown
-from platform_health.views.core import Pod
 from platform_health.views.gateway import Gateway
+from platform_health.views.gke import HealthCheckPolicy, policy_term
 from platform_health.views.inference import Pool
 from platform_health.views.view import View
 
@@ -49,20 +50,14 @@ def is_template(pool: Pool, inventory: Inventory) -> bool:
     return pool.picker is None and traffic(pool, inventory) is Traffic.NONE
 
 
-def active_ports(pod: Pod) -> frozenset[int] | None:
-    """The target ports that a pod says it serves; None where it says nothing, so that it serves all."""
-    for key in ("llm-d.ai/active-ports", "inference.networking.k8s.io/active-ports"):
-        text = pod.annotations.get(key)
-        if text is not None:
-            return frozenset(int(part) for part in text.split(",") if part.strip().isdigit())
-    return None
-
-
-def is_in_mesh(pod: Pod) -> bool:
-    """Whether a service mesh may redirect the pod's traffic."""
-    marks = {**pod.labels, **pod.annotations}
-    if marks.get("sidecar.istio.io/inject") == "true" or marks.get("linkerd.io/inject") == "enabled":
+def is_pinned(pool: Pool, inventory: Inventory) -> bool:
+    """Whether something beside the pool names its target port: a health check, or the picker's own flags."""
+    policies = inventory.modifying(
+        HealthCheckPolicy, pool.namespace, policy_term(pool.kind.group, pool.kind.name, pool.name)
+    )
+    if any(policy.port is not None for policy in policies):
         return True
-    if "sidecar.istio.io/status" in marks or marks.get("ambient.istio.io/redirection") == "enabled":
-        return True
-    return any(container.name in ("istio-proxy", "linkerd-proxy") for _, container in pod.spec.long_running())
+    try:
+        return any(picker.flag("endpoint-target-ports") for picker in pickers_of(pool, inventory))
+    except Unknown:
+        return False

@@ -2,47 +2,30 @@
 
 from __future__ import annotations
 
-from platform_health.views.core import ContainerStatus, Pod
+from platform_health.domain.pods import states, trouble
+from platform_health.inventory import Inventory
+from platform_health.views.core import Pod
 from platform_health.views.view import condition
 
-_HOPELESS = frozenset(
-    {
-        "CrashLoopBackOff",
-        "ImagePullBackOff",
-        "ErrImagePull",
-        "InvalidImageName",
-        "ErrImageNeverPull",
-        "CreateContainerConfigError",
-        "CreateContainerError",
-        "RunContainerError",
-    }
-)
+
+def has_failed(pod: Pod, inventory: Inventory) -> bool:
+    """Whether waiting will not help: a container keeps crashing, cannot be created, or its image cannot be pulled."""
+    return any(trouble(state, inventory) is not None for state in states(pod))
 
 
-def statuses(pod: Pod) -> tuple[ContainerStatus, ...]:
-    """The statuses of all containers, init containers first."""
-    return (*pod.status.init_container_statuses, *pod.status.container_statuses)
-
-
-def has_failed(pod: Pod) -> bool:
-    """Whether waiting will not help: a container crashes, cannot be created, or its image cannot be pulled."""
-    return any(
-        status.state.waiting is not None and status.state.waiting.reason in _HOPELESS for status in statuses(pod)
-    )
-
-
-def why_not_ready(pod: Pod) -> str:
+def why_not_ready(pod: Pod, inventory: Inventory) -> str:
     """What keeps a pod from being Ready, in a few words."""
-    for status in statuses(pod):
-        waiting = status.state.waiting
-        if waiting is not None and waiting.reason in _HOPELESS:
-            return f"is in {waiting.reason} ({status.name})"
+    for state in states(pod):
+        found = trouble(state, inventory)
+        if found is not None:
+            return f"is in {found.reason} (container {state.container.name})"
     scheduled = condition(pod.status.conditions, "PodScheduled")
     if scheduled is not None and scheduled.status == "False":
         return f"is not scheduled: {scheduled.message or scheduled.reason}"
     if pod.status.phase == "Pending":
-        waiting = next((status.state.waiting for status in statuses(pod) if status.state.waiting is not None), None)
-        return f"is Pending{f' ({waiting.reason})' if waiting is not None and waiting.reason else ''}"
+        waits = (state.status.state.waiting for state in states(pod))
+        reasons = [waiting.reason for waiting in waits if waiting is not None and waiting.reason]
+        return f"is Pending ({reasons[0]})" if reasons else "is Pending"
     unready = next((status.name for status in pod.status.container_statuses if not status.ready), "")
     return f"runs, but container {unready} is not Ready" if unready else "runs, but is not Ready"
 

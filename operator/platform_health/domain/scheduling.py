@@ -19,6 +19,7 @@ from platform_health.views.core import (
     PodSpec,
     Taint,
     Toleration,
+    node_term,
 )
 from platform_health.views.karpenter import NodePool
 
@@ -99,6 +100,34 @@ def gpu_nodes(inventory: Inventory, resource: re.Pattern[str] = NVIDIA) -> list[
 def offers(node: Node, resource: re.Pattern[str] = NVIDIA) -> bool:
     """Whether a node has something allocatable of the resources that match."""
     return any(resource.match(name) and node.allocatable(name) > 0 for name in node.status.allocatable)
+
+
+def free_on(node: Node, resource: str, inventory: Inventory) -> float:
+    """How much of a resource is not asked for by pods on a node."""
+    pods = inventory.modifying(Pod, term=node_term(node.name))
+    return node.allocatable(resource) - sum(pod.requests(resource) for pod in pods if not pod.is_over)
+
+
+_HARDWARE = (
+    "nvidia.com/gpu.present",
+    "feature.node.kubernetes.io/pci-10de.present",
+    "feature.node.kubernetes.io/pci-0302_10de.present",
+    "feature.node.kubernetes.io/pci-0300_10de.present",
+    "feature.node.kubernetes.io/amd-gpu",
+)
+_ACCELERATOR = (
+    "cloud.google.com/gke-accelerator",
+    "k8s.amazonaws.com/accelerator",
+    "karpenter.k8s.aws/instance-gpu-name",
+    "kubernetes.azure.com/accelerator",
+)
+
+
+def gpu_hardware(node: Node) -> str | None:
+    """The label that says a node has GPUs, None where none does."""
+    labels = node.labels
+    present = [key for key in _HARDWARE if labels.get(key) == "true"]
+    return next(iter(present + [key for key in _ACCELERATOR if labels.get(key)]), None)
 
 
 def has_node_autoscaler(inventory: Inventory) -> bool:

@@ -17,7 +17,7 @@ from platform_health.views.apps import (
 )
 from platform_health.views.core import Pod, Service
 from platform_health.views.inference import Pool
-from platform_health.views.view import LabelSelector
+from platform_health.views.view import LabelSelector, Ref
 
 SERVING_WORKLOADS: tuple[type[Workload], ...] = (Deployment, StatefulSet, DaemonSet, LeaderWorkerSet, Rollout)
 """The kinds of workloads that keep pods running; Jobs end."""
@@ -47,9 +47,22 @@ def pods_of_pool(pool: Pool, inventory: Inventory) -> list[Pod]:
     found = pods_matching(pool.namespace, pool.selector, inventory)
     if not found and not inventory.knowledge.is_complete:
         others = inventory.near(Pod, pool.namespace)
-        if all(is_picker(pod) or is_gateway(pod) or is_job(pod) for pod in others) and not _is_near(pool, inventory):
+        if all(_says_nothing(pod, pool, inventory) for pod in others) and not _is_near(pool, inventory):
             raise Unknown(f"the files hold no model servers of namespace {pool.namespace}")
     return found
+
+
+def _says_nothing(pod: Pod, pool: Pool, inventory: Inventory) -> bool:
+    """Whether a pod in files does not show that the model servers are in them too."""
+    return is_picker(pod) or is_gateway(pod) or is_job(pod) or _is_asked_by(pool, pod, inventory)
+
+
+def _is_asked_by(pool: Pool, pod: Pod, inventory: Inventory) -> bool:
+    """Whether the pod stands behind the pool's picker reference, whatever it runs."""
+    name = pool.picker.name if pool.picker is not None else ""
+    service = inventory.peek(Ref(Service.kind, pool.namespace, name))
+    selector = service.selector if isinstance(service, Service) else None
+    return selector is not None and selector.matches(pod.labels)
 
 
 def pods_of_service(service: Service, inventory: Inventory) -> list[Pod]:
@@ -99,12 +112,12 @@ def nearest_pods(namespace: str, selector: LabelSelector, inventory: Inventory) 
         missed = selector.misses(pod.labels)
         if len(missed) == 1 and len(selector.match_labels) > 1:
             return f"the pods of {pod.workload} lack {missed[0]}"
+    for pod in pods_elsewhere(namespace, selector, inventory):
+        return f"the pods of {pod.workload} match, but selectors only see their own namespace"
     for key, value in selector.match_labels.items():
         for pod in _without_jobs(inventory.near(Pod, namespace)):
             if len(selector.match_labels) == 1 and key in pod.labels and not is_picker(pod):
                 return f"the pods of {pod.workload} have {key}={pod.labels[key]}, not {value}"
-    for pod in pods_elsewhere(namespace, selector, inventory):
-        return f"the pods of {pod.workload} match, but selectors only see their own namespace"
     return ""
 
 

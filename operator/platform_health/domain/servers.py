@@ -101,6 +101,15 @@ def base_models(server: Server) -> frozenset[str] | None:
     return frozenset(names)
 
 
+def model_argument(server: Server) -> str | None:
+    """The model that a server is told to load, a hub id or a path as it stands there; None where it is not told one."""
+    flags = ("--model-path", "--model") if server.engine == "sglang" else ("--model", "--model-id")
+    found = server.command.values(*flags)[-1:]
+    if not found and server.engine in ("vllm", "simulator"):
+        found = _positional(server.command)
+    return found[0] if found else None
+
+
 def loads_adapters(server: Server) -> bool:
     """Whether LoRA adapters may be loaded while the server runs."""
     entry = server.container.variable("VLLM_ALLOW_RUNTIME_LORA_UPDATING")

@@ -99,6 +99,11 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defa
         return self.subject or self.object
 
     @property
+    def anchor(self) -> Target:
+        """The object whose change lets the fix be tried again: a new object that was taken back cannot change."""
+        return self.judged if self.created else self.object
+
+    @property
     def started_at(self) -> float:
         """When it began, in seconds since the epoch."""
         return parse_time(self.started) or 0.0
@@ -110,7 +115,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defa
 
 def entry_id(finding: str, now: float) -> str:
     """The name of a fix for people and ``platform-health undo``: the finding and when it was first tried."""
-    return f"{finding}-{int(now):x}"
+    return f"{finding}-{int(now * 1000):x}"
 
 
 def stamp(now: float) -> str:
@@ -194,9 +199,9 @@ def is_needed(entry: Entry, inventory: Inventory, now: float) -> bool:
 
 
 def _is_unchanged(entry: Entry, inventory: Inventory) -> bool:
-    ref = entry.object.ref
-    view = inventory.peek(ref) if ref is not None else None
-    if view is None or (entry.object.uid and view.metadata.uid not in ("", entry.object.uid)):
+    anchor = entry.anchor
+    view = inventory.peek(anchor.ref) if anchor.ref is not None else None
+    if view is None or (anchor.uid and view.metadata.uid not in ("", anchor.uid)):
         return False
     kind, _, number = entry.object_version.partition(" ")
     return kind != "generation" or number == str(view.metadata.generation)
@@ -209,14 +214,15 @@ def has_room(entries: Sequence[Entry], inventory: Inventory, now: float) -> bool
 
 def bars(entry: Entry, raw: patch.Raw) -> bool:
     """Whether this entry forbids the same fix on the object as it is now."""
-    if entry.state not in UNWANTED or entry.object.uid != raw["metadata"].get("uid", ""):
+    if entry.state not in UNWANTED or entry.created or entry.object.uid != raw["metadata"].get("uid", ""):
         return False
     return entry.object_version == version(raw)
 
 
 def bars_view(entry: Entry, inventory: Inventory) -> bool:
     """The same as far as the inventory can tell; where a kind has no generation, only the raw object can."""
-    return entry.state in UNWANTED and entry.object_version.startswith("generation") and _is_unchanged(entry, inventory)
+    can_tell = entry.created or entry.object_version.startswith("generation")
+    return entry.state in UNWANTED and can_tell and _is_unchanged(entry, inventory)
 
 
 def tokens_left(entries: Sequence[Entry], per_hour: int, now: float) -> int:

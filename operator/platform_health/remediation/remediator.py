@@ -99,7 +99,7 @@ class Remediator:
         self._found: dict[str, Finding] = {}
         self._has_looked = False
         self._sightings: tuple[Sighting, ...] = ()
-        self._busy: dict[Ref, asyncio.Task[None]] = {}
+        self._busy: dict[Ref, asyncio.Task[object]] = {}
         self._waiting: list[Waiting] = []
         self._rests: dict[str, Rest] = {}
         self._revisited: dict[str, View | None] = {}
@@ -185,12 +185,12 @@ class Remediator:
         self._begin(target, self._attempt(finding, target))
         return made
 
-    def _begin(self, target: Ref, work: Coroutine[Any, Any, None]) -> None:
+    def _begin(self, target: Ref, work: Coroutine[Any, Any, object]) -> None:
         task = asyncio.create_task(work)
         self._busy[target] = task
         task.add_done_callback(lambda done: self._ended(target, done))
 
-    def _ended(self, target: Ref, task: asyncio.Task[None]) -> None:
+    def _ended(self, target: Ref, task: asyncio.Task[object]) -> None:
         if self._busy.get(target) is task:
             del self._busy[target]
         self._wake_loop()

@@ -23,6 +23,7 @@ from platform_health.remediation.guard import Closed, Concern, Decode, Fresh, Pr
 from platform_health.remediation.journal import Entry, Journal, State, Target
 from platform_health.remediation.patch import Operations, PatchError, Raw
 from platform_health.remediation.plan import Propose, Skip
+from platform_health.views.platform import GROUP, PlatformHealth
 from platform_health.views.view import Ref, View
 
 log = logging.getLogger(__name__)
@@ -148,19 +149,15 @@ class Repairs:
             invariant=finding.invariant,
             title=_short(prepared.fix.title),
             object=msgspec.structs.replace(target, uid="") if creates else target,
-            subject=self._subject(finding) if finding.subject != prepared.fresh.target else None,
+            subject=_subject(prepared),
             state="Applying",
             patch=patch.encoded(prepared.patch),
             inverse=patch.encoded(prepared.undo),
             created=creates,
+            object_version=_version_of_subject(prepared) if creates else "",
             report_generation=report_generation,
             started=journal.stamp(now),
         )
-
-    @staticmethod
-    def _subject(finding: Finding) -> Target:
-        ref = finding.subject
-        return Target(api_version=finding.api_version, kind=ref.kind.name, namespace=ref.namespace, name=ref.name)
 
     async def carry_out(self, report: str, entry: Entry, prepared: Prepared) -> None:
         """Patches, and stays until it is known whether it helped. The intent must stand in the journal.
@@ -173,7 +170,8 @@ class Repairs:
         except ApiError as error:
             if meaning(error) == "unknown":
                 log.warning("fix %s: whether it took place is not known, reading %s: %s", entry.id, target, error)
-                await self.settle(report, entry)
+                if not await self.settle(report, entry):
+                    raise Closed(Skip(f"it did not take place: {error}")) from error
                 return
             await self.drop(report, entry)
             self._recorder.count(entry.invariant, "refused")
@@ -185,13 +183,11 @@ class Repairs:
         await self.verify(report, self._done(entry, prepared, after))
 
     def _done(self, entry: Entry, prepared: Prepared, after: Raw) -> Entry:
-        done = msgspec.structs.replace(
-            entry, object_version=journal.version(after), object=journal.target(prepared.fresh.target.kind, after)
-        )
+        target = journal.target(prepared.fresh.target.kind, after)
         if prepared.fresh.raw is None:
-            return done
-        undo = guard.undo_of(prepared.fresh.raw, prepared.patch, after)
-        return msgspec.structs.replace(done, inverse=patch.encoded(undo))
+            return msgspec.structs.replace(entry, object=target)
+        undo = patch.encoded(guard.undo_of(prepared.fresh.raw, prepared.patch, after))
+        return msgspec.structs.replace(entry, object=target, inverse=undo, object_version=journal.version(after))
 
     # --- after the patch ---------------------------------------------------------------------------------------
 
@@ -258,14 +254,15 @@ class Repairs:
         except Conflict as error:
             raise PatchError(f"{ref} is another object than the one that was created: {error}") from error
 
-    async def settle(self, report: str, entry: Entry) -> None:
+    async def settle(self, report: str, entry: Entry) -> bool:
         """Finds out whether an intent took place: verifies it where it did, drops it where it did not."""
         done = await self._persistently(lambda: self._found(entry))
         if done is None:
             log.info("fix %s never took place", entry.id)
             await self.drop(report, entry)
-        else:
-            await self.verify(report, done)
+            return False
+        await self.verify(report, done)
+        return True
 
     async def _found(self, entry: Entry) -> Entry | None:
         """The entry with the uid and version of the object that bears its fix; None where none does."""
@@ -277,8 +274,8 @@ class Repairs:
             return None
         if not bears(entry, raw):
             return None
-        target = journal.target(ref.kind, raw)
-        return msgspec.structs.replace(entry, object=target, object_version=journal.version(raw))
+        version = entry.object_version if entry.created else journal.version(raw)
+        return msgspec.structs.replace(entry, object=journal.target(ref.kind, raw), object_version=version)
 
     async def revisit(self, report: str, entry: Entry) -> None:
         """An applied fix whose finding is back: was it reverted? Then it is contested, or undone by a person."""
@@ -291,9 +288,21 @@ class Repairs:
             return
         if raw["metadata"].get("uid") != entry.object.uid or bears(entry, raw):
             return
-        manager = guard.last_manager(raw, since=entry.started_at)
-        state: State = "Undone" if manager == guard.UNDO_MANAGER else "Contested"
-        await self._end(report, entry, state, f"it was reverted by {manager}", raw)
+        if await self._is_undone(report, entry):
+            await self._end(report, entry, "Undone", "platform-health undo took it back", raw)
+        else:
+            manager = guard.last_manager(raw, since=entry.started_at)
+            await self._end(report, entry, "Contested", f"it was reverted by {manager}", raw)
+
+    async def _is_undone(self, report: str, entry: Entry) -> bool:
+        """Whether a person took it back on purpose; where the report cannot be read, that is not assumed."""
+        kind = PlatformHealth.kind
+        try:
+            raw = await self._cluster.get(Ref(kind, "", report), kind.api_version)
+        except ApiError as error:
+            log.info("platformhealth %s cannot be read: %s", report, error)
+            return False
+        return entry.id in undone(raw)
 
     # --- telling -----------------------------------------------------------------------------------------------
 
@@ -355,11 +364,37 @@ def bears(entry: Entry, raw: Raw) -> bool:
     return patch.is_present(raw, entry.undo)
 
 
+UNDONE_ANNOTATION = f"{GROUP}/undone"
+"""On a report: the ids of the fixes that ``platform-health undo`` took back; a status would be rewritten."""
+
+
+def undone(report: Raw) -> list[str]:
+    """The ids of the fixes that a person took back, oldest first."""
+    annotations = report["metadata"].get("annotations") or {}
+    return str(annotations.get(UNDONE_ANNOTATION, "")).split()
+
+
 def undo_operations(entry: Entry, raw: Raw) -> Operations:
     """The inverse of a fix for the object as it is now, guarded; PatchError where the fix does not stand there."""
     if raw["metadata"].get("uid") != entry.object.uid:
         raise PatchError(f"{entry.object} is another object than the one that was repaired")
     return patch.identity_guards(raw) + patch.taken_back(raw, entry.undo)
+
+
+def _subject(prepared: Prepared) -> Target | None:
+    """The object that the finding names, where it is another one than the target."""
+    ref, view = prepared.finding.subject, prepared.fresh.subject
+    if view is None:
+        return None
+    version = prepared.finding.api_version
+    return Target(
+        api_version=version, kind=ref.kind.name, namespace=ref.namespace, name=ref.name, uid=view.metadata.uid
+    )
+
+
+def _version_of_subject(prepared: Prepared) -> str:
+    view = prepared.fresh.subject
+    return f"generation {view.metadata.generation}" if view is not None else ""
 
 
 def _concern(entry: Entry) -> Concern:

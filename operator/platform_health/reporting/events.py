@@ -33,13 +33,17 @@ class Transition(msgspec.Struct, frozen=True):
 
     finding: Finding
     turn: Turn
+    uid: str = ""
+    """The uid of the object, also when it is gone by now."""
 
 
 class Announcements:
     """Which findings were announced, so that each turn is announced once."""
 
-    def __init__(self) -> None:
+    def __init__(self, inventory: Inventory) -> None:
+        self._inventory = inventory
         self._active: dict[str, Finding] = {}
+        self._uids: dict[str, str] = {}
 
     def assume(self, finding: Finding) -> None:
         """Takes a finding as announced: a status that an earlier operator wrote shows it as active."""
@@ -54,7 +58,11 @@ class Announcements:
         can no longer be known is not resolved, and what is only ignored from now on is not either.
         """
         active = {finding.id: finding for findings in shown for finding in findings if finding.state == "active"}
-        turns = [Transition(finding, "active") for key, finding in active.items() if key not in self._active]
+        for key, finding in (self._active | active).items():
+            self._uids[key] = self._uid(finding) or self._uids.get(key, "")
+        turns = [
+            Transition(finding, "active", self._uids[key]) for key, finding in active.items() if key not in self._active
+        ]
         present = {finding.id for finding in found}
         unknown = {(entry.invariant, entry.subject) for entry in unclear}
         for key, finding in list(self._active.items()):
@@ -64,21 +72,23 @@ class Announcements:
                 del self._active[key]
             elif (finding.invariant, finding.subject) not in unknown:
                 del self._active[key]
-                turns.append(Transition(finding, "resolved"))
+                turns.append(Transition(finding, "resolved", self._uids[key]))
         self._active |= active
+        self._uids = {key: self._uids[key] for key in self._active}
         return turns
+
+    def _uid(self, finding: Finding) -> str:
+        view = self._inventory.peek(finding.subject)
+        return view.metadata.uid if view is not None else ""
 
 
 def event(turn: Transition, inventory: Inventory, instance: str) -> dict[str, Any]:
     """The Event (events.k8s.io/v1) that says this."""
     finding = turn.finding
     subject = finding.subject
-    view = inventory.peek(subject)
     regarding = {"apiVersion": finding.api_version, "kind": subject.kind.name, "name": subject.name}
-    if subject.namespace:
-        regarding["namespace"] = subject.namespace
-    if view is not None and view.metadata.uid:
-        regarding["uid"] = view.metadata.uid
+    regarding |= {"namespace": subject.namespace} if subject.namespace else {}
+    regarding |= {"uid": turn.uid} if turn.uid else {}
     is_bad = turn.turn == "active" and finding.severity is not Severity.INFO
     return document(
         regarding,

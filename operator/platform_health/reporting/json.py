@@ -25,6 +25,7 @@ def document(scan: Scan) -> dict[str, Any]:
         "unknown": [_unclear(entry) for entry in report.unknown],
         "unreadable": [msgspec.structs.asdict(entry) for entry in scan.unreadable],
         "skipped": [msgspec.structs.asdict(entry) for entry in scan.skipped],
+        **({"fixed": [finding(entry) for entry in scan.fixed]} if scan.introduced is not None else {}),
     }
 
 
@@ -36,6 +37,7 @@ def render(scan: Scan) -> str:
 def finding(entry: Finding, scan: Scan | None = None) -> dict[str, Any]:
     """One finding; with file and line where it was read from a file."""
     place = scan.place(entry) if scan else None
+    change = {} if scan is None or scan.introduced is None else {"change": _change(entry, scan.introduced)}
     return {
         "id": entry.id,
         "invariant": entry.invariant,
@@ -52,7 +54,12 @@ def finding(entry: Finding, scan: Scan | None = None) -> dict[str, Any]:
         "file": place.file if place else None,
         "line": place.line if place else None,
         "fix": fix(entry.fix) if entry.fix else None,
+        **change,
     }
+
+
+def _change(entry: Finding, introduced: frozenset[str]) -> str:
+    return "introduced" if entry.id in introduced else "unchanged"
 
 
 def fix(entry: Fix) -> dict[str, Any]:

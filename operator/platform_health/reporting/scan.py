@@ -28,3 +28,17 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True):
     objects: int = 0
     judged: int = 0
     place: Callable[[Finding], Place | None] = lambda finding: None
+    introduced: frozenset[str] | None = None
+    """Ids of the findings that an overlay brings; None where there is no overlay to compare."""
+    fixed: tuple[Finding, ...] = ()
+    """Findings of the cluster that an overlay heals."""
+
+    def compared_to(self, before: Scan) -> Scan:
+        """This scan, knowing what it introduces and what it heals in comparison to an earlier one."""
+        old = {finding.id: finding for finding in before.report.findings}
+        new = {finding.id for finding in self.report.findings}
+        return msgspec.structs.replace(
+            self,
+            introduced=frozenset(new - old.keys()),
+            fixed=tuple(finding for key, finding in old.items() if key not in new),
+        )

@@ -277,7 +277,7 @@ def _fix(fix: Fix) -> Document:
     if fix.target is not None:
         document["target"] = _object(fix.target)
     if fix.patch and is_shareable(fix.patch):
-        document["patch"] = msgspec.to_builtins(fix.patch)
+        document["patch"] = list(msgspec.to_builtins(fix.patch))
     return document
 
 

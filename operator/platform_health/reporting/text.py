@@ -21,6 +21,8 @@ def _lines(scan: Scan, colour: bool, verbose: bool) -> Iterator[str]:
     for finding in report.findings:
         yield from _finding(finding, scan, colour)
         yield ""
+    for healed in scan.fixed:
+        yield f"{_paint('healed', '32', colour)} {healed.invariant} {healed.subject}"
     for entry in scan.unreadable:
         place = f"{entry.file}:{entry.line}" if entry.line else entry.file or entry.kind
         yield f"{_paint('unreadable', '35', colour)} {place}: {entry.because}"
@@ -39,7 +41,8 @@ def _finding(finding: Finding, scan: Scan, colour: bool) -> Iterator[str]:
     place = scan.place(finding)
     where = f"{place.file}:{place.line}: " if place else ""
     severity = _paint(str(finding.severity), _COLOURS[finding.severity], colour)
-    yield f"{indent}{where}{severity} {_paint(finding.invariant, '1', colour)} {finding.subject}"
+    new = "introduced " if scan.introduced is not None and finding.id in scan.introduced else ""
+    yield f"{indent}{where}{new}{severity} {_paint(finding.invariant, '1', colour)} {finding.subject}"
     yield f"{indent}    {finding.message}"
     yield f"{indent}    at      {finding.at}"
     if finding.symptom:

@@ -20,10 +20,10 @@ from platform_health.connection import (
     connect,
 )
 from platform_health.knowledge import ClusterKnowledge, KindState
-from platform_health.sources.decode import ViewDecoder
-from platform_health.sources.discovery import discover, path_of
+from platform_health.sources.decode import Key, NameDecoder, ViewDecoder
+from platform_health.sources.discovery import DEFINITIONS, discover, path_of
 from platform_health.sources.feed import AnyFeed, Feed, KindOutlet
-from platform_health.sources.streams import LISTS_AT_ONCE, read_list, selector_of
+from platform_health.sources.streams import LISTS_AT_ONCE, METADATA_ONLY, read_list, selector_of
 from platform_health.views.view import Kind, Ref, View
 
 log = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ async def read_cluster(kinds: Iterable[Kind], context: str | None = None, kubeco
 async def read(connection: Connection, kinds: Iterable[Kind]) -> Snapshot:
     """Lists every kind once over an open connection."""
     wanted = [kind for kind in kinds if kind.via != "never"]
-    served = await discover(connection, wanted)
+    served = await discover(connection, wanted, await _defined(connection))
     collected = _Collected()
     lists = asyncio.Semaphore(LISTS_AT_ONCE)
 
@@ -94,6 +94,39 @@ async def read(connection: Connection, kinds: Iterable[Kind]) -> Snapshot:
     except* (Unreachable, Unauthorized) as several:
         raise several.exceptions[0] from None
     return Snapshot(list(collected.views.values()), collected.knowledge)
+
+
+async def _defined(connection: Connection) -> set[str] | None:
+    """The names of all definitions of custom resources, None where they may not be listed."""
+    names = _Names()
+    try:
+        await read_list(
+            connection, DEFINITIONS, NameDecoder(), Feed("customresourcedefinitions", names), accept=METADATA_ONLY[0]
+        )
+    except (Unreachable, Unauthorized):
+        raise
+    except (ApiError, msgspec.MsgspecError) as error:
+        log.info("whether a kind is only not served yet cannot be told: %s", error)
+        return None
+    return names.names
+
+
+class _Names:
+    """An outlet that keeps names."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+    def put(self, key: Key, value: str) -> None:
+        """It is there."""
+        self.names.add(key[1])
+
+    def remove(self, key: Key) -> None:
+        """It is gone."""
+        self.names.discard(key[1])
+
+    def state(self, state: KindState, because: str) -> None:
+        """Known by whether the list could be read."""
 
 
 async def _list(connection: Connection, kind: Kind, version: str, feed: AnyFeed) -> None:

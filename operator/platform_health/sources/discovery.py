@@ -1,14 +1,17 @@
 """Which kinds an API server serves, in which version, and which of them we may read.
 
 A kind that is not served is *absent*; one whose group did not answer is *unknown*. The two must never be confused: the
-first means that a reference into it leads nowhere, the second that nobody knows.
+first means that a reference into it leads nowhere, the second that nobody knows. An API server that has just started
+answers before it serves custom resources, so a kind whose definition exists is never taken for absent, and where
+definitions may not be read, only time can tell.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -25,6 +28,11 @@ AGGREGATED = (
 )
 SETTLING = (0.3, 1.0, 3.0, 10.0)
 """Seconds to wait before each look after a change: an API server serves a new definition only a while after it."""
+
+
+DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+DOUBT = 30.0
+"""Seconds for which a kind that was served must be missing before it is absent, where definitions may not be read."""
 
 
 class Resource(Protocol):
@@ -62,8 +70,11 @@ class Served(msgspec.Struct, frozen=True):
     unknown: dict[Any, str]
 
 
-async def discover(connection: Connection, resources: Iterable[R]) -> Served:
-    """Asks which resources are served. Raises ApiError where the API server gives no answer at all."""
+async def discover(connection: Connection, resources: Iterable[R], defined: Collection[str] | None = None) -> Served:
+    """Asks which resources are served. Raises ApiError where the API server gives no answer at all.
+
+    ``defined`` are the names of the definitions of custom resources, None where they may not be read.
+    """
     resources = list(resources)
     offered: dict[tuple[str, str], list[str]] = {}
     failed: dict[str, str] = {}
@@ -85,6 +96,8 @@ async def discover(connection: Connection, resources: Iterable[R]) -> Served:
             unknown[resource] = f"served as {', '.join(served)}; known are {', '.join(resource.versions)}"
         elif resource.group in failed:
             unknown[resource] = failed[resource.group]
+        elif f"{resource.plural}.{resource.group}" in (defined or ()):
+            unknown[resource] = "it is defined, but the API server does not serve it yet"
     return Served(versions, unknown)
 
 
@@ -162,9 +175,11 @@ class Discovery:
         resources: Sequence[Resource],
         reviewed: Sequence[Resource],
         found: Callable[[Offer], None],
+        defined: Callable[[], Collection[str] | None] = lambda: None,
         timing: Timing = TIMING,
     ) -> None:
-        self._connection, self._resources, self._reviewed = connection, resources, reviewed
+        self._connection, self._resources, self._reviewed, self._defined = connection, resources, reviewed, defined
+        self._served_at: dict[Resource, float] = {}
         self._found, self._timing = found, timing
         self._hint = asyncio.Event()
         self._granted: set[Resource] = set()
@@ -184,6 +199,8 @@ class Discovery:
         while True:
             if not await self._look():
                 waits = waits or [2.0]
+            elif self._last is not None and self._last.served.unknown:
+                waits = waits or [10.0]
             timeout = waits.pop(0) if waits else self._timing.look * jitter(0.75, 1.25)
             try:
                 async with asyncio.timeout(timeout):
@@ -198,7 +215,10 @@ class Discovery:
 
     async def _look(self) -> bool:
         try:
-            served = await discover(self._connection, self._resources)
+            defined = self._defined()
+            served = await discover(self._connection, self._resources, defined)
+            if defined is None:
+                self._doubt(served)
             asked = [entry for entry in self._reviewed if entry in served.versions and entry not in self._granted]
             answers = await asyncio.gather(*(allowed(self._connection, entry) for entry in asked))
         except (ApiError, msgspec.MsgspecError, KeyError, AttributeError) as error:
@@ -214,6 +234,15 @@ class Discovery:
             self._last = offer
             self._found(offer)
         return True
+
+    def _doubt(self, served: Served) -> None:
+        """A kind that was served a moment ago may be served again in a moment."""
+        now = time.monotonic()
+        for resource in self._resources:
+            if resource in served.versions:
+                self._served_at[resource] = now
+            elif now - self._served_at.get(resource, -DOUBT) < DOUBT and resource not in served.unknown:
+                served.unknown[resource] = "it is no longer served, and may be in a moment"
 
 
 def differences(before: Mapping[R, str], after: Mapping[R, str]) -> tuple[list[R], list[R]]:

@@ -1,8 +1,9 @@
 """LIST in pages, then WATCH, for ever: how the built-in kinds come in.
 
-What goes wrong is told apart, because it means different things: an expired version means listing again; 403 and 404
-say something about the kind and never end the others; everything else is waited out with growing, jittered pauses
-while what is known stays, and becomes stale when that takes too long. A connection on which nothing comes in, not even
+What goes wrong is told apart, because it means different things: an expired version means listing again; 403 says that
+the kind may not be read; 404 is for discovery to explain, as an API server that has just started serves some kinds
+later than others; everything else is waited out with growing, jittered pauses while what is known stays, and becomes
+stale when that takes too long. None of it ends the streams of other kinds. A connection on which nothing comes in, not even
 the bookmark of every minute, is given up: it may be half-open, or follow a version that the server does not have.
 """
 
@@ -140,9 +141,8 @@ class Stream(Generic[T]):
                 await self._once()
             except NotFound as error:
                 self._version = ""
-                self._receiver.lost(KindState.ABSENT, str(error))
                 self._absent()
-                await asyncio.sleep(jitter(*self._timing.refused_pause))
+                await self._failed(error)
             except Forbidden as error:
                 await self._refused(error)
             except Gone:

@@ -162,6 +162,11 @@ class Container(Shape, frozen=True):
             if probe is not None:
                 yield field, probe
 
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The image and the whole command line, as they are written."""
+        return (self.image, *self.command, *self.args)
+
     def variable(self, name: str) -> EnvVar | None:
         """The environment variable of this name (the last definition wins), None where ``env`` has none."""
         return next((entry for entry in reversed(self.env) if entry.name == name), None)
@@ -477,6 +482,8 @@ class Pod(View, frozen=True):
                 yield term_on(term, self.spec.node_name)
         if any(_GPU.match(name) for name in self.resources()):
             yield GPU_USER
+        if any(_INFERENCE.search(word) for _, container in self.spec.long_running() for word in container.words):
+            yield INFERENCE
         yield workload_term(self.workload)
 
 
@@ -498,6 +505,12 @@ _ROLES = (
     ),
     (re.compile(r"/prometheus-operator(:|@|$)"), PROMETHEUS_OPERATOR),
     (re.compile(r"/(cluster-autoscaler|karpenter/controller)"), NODE_AUTOSCALER),
+)
+INFERENCE = "runs:inference"
+"""Whatever may be a model server, a router to some or an endpoint picker: more than really are."""
+_INFERENCE = re.compile(
+    r"vllm|sglang|llm-d|text-generation|inference|triton|lmstack|/epp\b|endpoint-picker|"
+    r"--?(model|pool-name|poolName|endpoint-selector|service-discovery)\b"
 )
 GPU_USER = "uses:gpu"
 _GPU = re.compile(r"(nvidia\.com/(gpu|mig-)|amd\.com/|gpu\.intel\.com/|habana\.ai/gaudi|google\.com/tpu)")

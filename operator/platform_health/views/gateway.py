@@ -1,4 +1,4 @@
-"""Gateway API: GatewayClass, Gateway, HTTPRoute, GRPCRoute, ReferenceGrant, and Envoy AI Gateway's AIGatewayRoute."""
+"""Gateway API: GatewayClass, Gateway, ListenerSet, routes, ReferenceGrant, and Envoy AI Gateway's AIGatewayRoute."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import ClassVar, NamedTuple
 
 import msgspec
 
-from platform_health.views.view import Condition, Kind, Labels, LabelSelector, Path, Ref, Shape, Term, View
+from platform_health.views.view import Condition, Kind, Labels, LabelSelector, Metadata, Path, Ref, Shape, Term, View
 
 GROUP = "gateway.networking.k8s.io"
 
@@ -135,6 +135,40 @@ class Gateway(View, frozen=True):
     kind: ClassVar[Kind] = Kind(GROUP, "Gateway", "gateways", ("v1", "v1beta1"))
 
     spec: GatewaySpec = GatewaySpec()
+    status: GatewayStatus = GatewayStatus()
+
+
+class ParentGateway(Shape, frozen=True):
+    """The Gateway that a ListenerSet belongs to."""
+
+    name: str = ""
+    namespace: str = ""
+    group: str = GROUP
+    kind: str = "Gateway"
+
+
+class ListenerSetSpec(Shape, frozen=True):
+    """The specification of a ListenerSet."""
+
+    parent_ref: ParentGateway = ParentGateway()
+    listeners: tuple[Listener, ...] = ()
+
+
+class ListenerSet(View, frozen=True):
+    """A ListenerSet: listeners of a Gateway that live in an object of their own."""
+
+    kind: ClassVar[Kind] = Kind(GROUP, "ListenerSet", "listenersets", ("v1",))
+
+    spec: ListenerSetSpec = ListenerSetSpec()
+    status: GatewayStatus = GatewayStatus()
+
+
+class XListenerSet(View, frozen=True):
+    """A ListenerSet of the experimental group."""
+
+    kind: ClassVar[Kind] = Kind("gateway.networking.x-k8s.io", "XListenerSet", "xlistenersets", ("v1alpha1",))
+
+    spec: ListenerSetSpec = ListenerSetSpec()
     status: GatewayStatus = GatewayStatus()
 
 
@@ -302,9 +336,29 @@ class RouteStatus(Shape, frozen=True):
     parents: tuple[RouteParentStatus, ...] = ()
 
 
+class Stamp(Shape, frozen=True):
+    """When a field manager last wrote to an object."""
+
+    time: str | None = None
+    subresource: str = ""
+
+
+class RouteMetadata(Metadata, frozen=True):
+    """Metadata of the kinds whose last change matters."""
+
+    managed_fields: tuple[Stamp, ...] = ()
+
+    @property
+    def changed_at(self) -> str | None:
+        """When the object was last changed beside its status; None where nobody kept it."""
+        times = [entry.time for entry in self.managed_fields if entry.time and entry.subresource != "status"]
+        return max(times, default=self.creation_timestamp if self.generation == 1 else None)
+
+
 class Route(View, frozen=True):
     """What HTTPRoute and GRPCRoute share."""
 
+    metadata: RouteMetadata = RouteMetadata()
     spec: RouteSpec = RouteSpec()
     status: RouteStatus = RouteStatus()
 
@@ -347,6 +401,24 @@ class Route(View, frozen=True):
             yield backend_term(backend.group, backend.kind, backend.namespace, backend.name)
         for _, parent, namespace in self.gateways():
             yield parent_term(namespace, parent.name)
+        for _, match in self.matches():
+            yield match_term(match)
+
+    def matches(self) -> Iterator[tuple[int, RouteMatch]]:
+        """The matches of every rule with the rule's number; no matches means the prefix ``/``."""
+        for number, rule in enumerate(self.spec.rules):
+            for match in rule.matches or (RouteMatch(),):
+                yield number, match
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """The host names in lower case; empty for any."""
+        return frozenset(name.lower() for name in self.spec.hostnames)
+
+
+def match_term(match: RouteMatch) -> Term:
+    """The index term of the routes that match a path."""
+    return f"path:{match.path.type}:{match.path.value}"
 
 
 def resolve(backend: BackendRef, namespace: str, at: Path, rule: int) -> Backend:

@@ -100,6 +100,11 @@ class EndpointSlice(View, frozen=True):
     ports: tuple[SlicePort, ...] = ()
 
     @property
+    def is_derived(self) -> bool:
+        """Whether the control plane makes it from the Service's selector."""
+        return self.labels.get("endpointslice.kubernetes.io/managed-by") == "endpointslice-controller.k8s.io"
+
+    @property
     def service(self) -> str:
         """The name of the Service it belongs to."""
         return self.labels.get("kubernetes.io/service-name", "")

@@ -138,7 +138,8 @@ def _fix(application: Application, workload: Workload, *, is_ignored: bool) -> F
         operations.append(appended(("spec", "ignoreDifferences"), application.spec.ignore_differences, rule))
     if not respects_ignores(application):
         operations += _respecting(application)
-    replaces = "Replace=true" in application.sync_options or application.metadata.controller is not None
+    generated = application.metadata.controller is not None
+    replaces = generated or any("Replace=true" in option for option in application.sync_options)
     mutates = "IncludeMutationWebhook=true" in application.annotations.get("argocd.argoproj.io/compare-options", "")
     return Fix(
         title=f"ignore {REPLICAS} of {workload.ref} and respect that when syncing; better, delete replicas from Git",

@@ -61,7 +61,9 @@ def _why_wrong(service: Service, port: ServicePort, inventory: Inventory) -> str
 def _why_pod_is_missed(service: Service, port: ServicePort, pod: Pod) -> str | None:
     target = pod.port_number(port.target)
     if target is None:
-        return f"port {port.port} of {service.ref} targets port {port.target!r}, which no container of the picker declares"
+        return (
+            f"port {port.port} of {service.ref} targets port {port.target!r}, which no container of the picker declares"
+        )
     pickers = list(pickers_in(pod))
     for picker in pickers:
         if target == picker.grpc_port:

@@ -24,8 +24,8 @@ def picker_service_resolves(pool: InferencePool | LegacyInferencePool, inventory
     Why: the gateway asks the picker about every request. A route stays `ResolvedRefs=True` when the picker's Service is
     missing; only the pool says `ResolvedRefs=False/InvalidExtensionRef`, and requests fail.
 
-    Remedy: correct the name in `endpointPickerRef` (it is looked up in the pool's own namespace), or create the Service.
-    A Service of type ExternalName is not supported.
+    Remedy: correct the name in `endpointPickerRef` (it is looked up in the pool's own namespace), or create the
+    Service. A Service of type ExternalName is not supported.
 
     See: Gateway API Inference Extension, `EndpointPickerRef`; conformance `inferencepool_invalid_epp_service`.
     """
@@ -64,23 +64,25 @@ def _without_picker(pool: Pool, inventory: Inventory) -> Iterator[Violation]:
 def _why_without_pods(service: Service, inventory: Inventory) -> str:
     """Why nothing stands behind a Service, empty where something does; Unknown where that is not known."""
     if service.selector is None:
-        return "" if _slices(service, inventory) else f"{service.ref} has neither a selector nor endpoints"
+        return "" if _has_endpoints(service, inventory) else f"{service.ref} has neither a selector nor endpoints"
     scaled = workloads_matching(service.namespace, service.selector, inventory)
     idle = [workload.ref for workload in scaled if workload.replicas == 0]
     if scaled and len(idle) == len(scaled):
         return f"{service.ref} leads to {idle[0]}, which is scaled to zero"
-    if pods_of_service(service, inventory) or inventory.modifying(EndpointSlice, service.namespace, _slice_term(service)):
+    if pods_of_service(service, inventory) or _endpoints(service, inventory):
         return ""
     hint = nearest_pods(service.namespace, service.selector, inventory)
     return f"{service.ref} selects no pod ({service.selector}){'; ' + hint if hint else ''}"
 
 
-def _slices(service: Service, inventory: Inventory) -> bool:
-    found = inventory.modifying(EndpointSlice, service.namespace, _slice_term(service))
+def _has_endpoints(service: Service, inventory: Inventory) -> bool:
+    found = _endpoints(service, inventory)
     if not found and not inventory.knowledge.is_complete:
         raise Unknown(f"{service.ref} has no selector, and its endpoints are not in the files")
     return any(endpoint.addresses for entry in found for endpoint in entry.endpoints)
 
 
-def _slice_term(service: Service) -> str:
-    return f"kubernetes.io/service-name={service.name}"
+def _endpoints(service: Service, inventory: Inventory) -> list[EndpointSlice]:
+    """The slices that somebody writes by hand; those of the control plane follow the selector."""
+    found = inventory.modifying(EndpointSlice, service.namespace, f"kubernetes.io/service-name={service.name}")
+    return [entry for entry in found if service.selector is None or not entry.is_derived]

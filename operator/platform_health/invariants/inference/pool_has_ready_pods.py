@@ -22,9 +22,9 @@ _PATIENCE = 900.0
 def pool_has_ready_pods(pool: InferencePool | LegacyInferencePool, inventory: Inventory) -> Iterator[Violation]:
     """At least one pod of a pool is Ready once its start-up allowance is over.
 
-    Why: the picker counts a pod as an endpoint when its Ready condition is True. Loading a model may take long, so a pod
-    has at least 15 minutes, and as long as its startup probe grants; a crash loop or an image that cannot be pulled is
-    said at once.
+    Why: the picker counts a pod as an endpoint when its Ready condition is True. Loading a model may take long, so a
+    pod has at least 15 minutes, and as long as its startup probe grants; a crash loop or an image that cannot be pulled
+    is said at once.
 
     Remedy: see why the pods are not Ready; the message says it per pod.
 
@@ -35,9 +35,9 @@ def pool_has_ready_pods(pool: InferencePool | LegacyInferencePool, inventory: In
         return
     for pod in pods:
         allowance = max(_PATIENCE, start_allowance(pod))
-        if not has_failed(pod) and not inventory.lasted(unready_since(pod), allowance, unknown=False):
+        if not has_failed(pod, inventory) and not inventory.lasted(unready_since(pod), allowance, unknown=False):
             return
-    reasons = "; ".join(f"{pod.name} {why_not_ready(pod)}" for pod in pods[:3])
+    reasons = "; ".join(f"{pod.name} {why_not_ready(pod, inventory)}" for pod in pods[:3])
     more = f" and {len(pods) - 3} more" if len(pods) > 3 else ""
     idle = traffic(pool, inventory) is Traffic.IDLE
     yield Violation(

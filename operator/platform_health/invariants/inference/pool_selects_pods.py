@@ -68,7 +68,8 @@ def _scaled_to_zero(pool: Pool, workloads: list[Workload]) -> Violation:
 
 def _stuck(pool: Pool, workloads: list[Workload], inventory: Inventory) -> Iterator[Violation]:
     for workload in workloads:
-        failure = condition(workload.status.conditions, "ReplicaFailure") if isinstance(workload, ScalableWorkload) else None
+        conditions = workload.status.conditions if isinstance(workload, ScalableWorkload) else ()
+        failure = condition(conditions, "ReplicaFailure")
         since = failure.last_transition_time if failure is not None else workload.metadata.creation_timestamp
         if inventory.lasted(since, _SECONDS_TO_APPEAR):
             reason = f": {failure.message}" if failure is not None and failure.status == "True" else ""

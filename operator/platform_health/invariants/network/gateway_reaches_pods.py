@@ -25,9 +25,9 @@ def gateway_reaches_pods(pool: InferencePool | LegacyInferencePool, inventory: I
     """NetworkPolicies let the data plane of a Gateway reach the target ports of a pool's pods.
 
     Why: requests come from the Gateway's data-plane pods, which run where the implementation puts them: in the
-    Gateway's namespace (Istio, kgateway, agentgateway, NGINX) or in the controller's (Envoy Gateway by default). A policy
-    that admits the other namespace, or the Service's port instead of the pod's, lets every request time out. The pods are
-    found by their labels; where none is found, nothing is said.
+    Gateway's namespace (Istio, kgateway, agentgateway, NGINX) or in the controller's (Envoy Gateway by default). A
+    policy that admits the other namespace, or the Service's port instead of the pod's, lets every request time out.
+    The pods are found by their labels; where none is found, nothing is said.
 
     Remedy: admit the data plane's pods to the target ports, in the policy that isolates the model servers or in an
     additional one, as in the proposed fix.

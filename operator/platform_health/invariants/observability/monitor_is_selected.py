@@ -42,12 +42,13 @@ def monitor_is_selected(monitor: ServiceMonitor | PodMonitor, inventory: Invento
     policy = policy_of(monitor, inventory)
     if policy and policy.monitor and taking(seen, {**monitor.labels, **policy.monitor.additional_labels}):
         raise Unknown(f"{policy.ref} has yet to give it the labels that are asked for")
+    elsewhere = has_other_reader(inventory)
     yield Violation(
         at=place_of(monitor, seen.selections),
         because=f"no Prometheus selects it: {reasons(monitor, seen.selections)}",
-        severity=INFO if has_other_reader(inventory) else _severity(monitor, inventory),
+        severity=INFO if elsewhere else _severity(monitor, inventory),
         verify="kubectl get prometheus -A -o jsonpath='{range .items[*]}{.metadata.name} {.spec}{\"\\n\"}{end}'",
-        fix=labelling(monitor, seen, policy),
+        fix=None if elsewhere else labelling(monitor, seen, policy),
     )
 
 

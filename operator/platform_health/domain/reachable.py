@@ -1,0 +1,129 @@
+"""On which ports a pod can be reached, and which of its servers listen on the loopback address alone.
+
+Facts: SGLang ``ServerArgs.host`` is 127.0.0.1 unless set; vLLM, TGI, LiteLLM and Tabby listen everywhere; the official
+images of Ollama and llama.cpp set OLLAMA_HOST and LLAMA_ARG_HOST to 0.0.0.0.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from platform_health.domain.command import is_literal
+from platform_health.domain.meshes import is_meshed
+from platform_health.domain.servers import Server, is_understood, servers_of
+from platform_health.inventory import Unknown
+from platform_health.views.core import Container, Pod
+
+_LOOPBACK = re.compile(r"(?:https?://)?(?:127\.\d+\.\d+\.\d+|localhost|\[::1\]|::1\Z)(?::\d+)?/?\Z")
+_HOST_VARIABLES = {"ollama": "OLLAMA_HOST", "llama.cpp": "LLAMA_ARG_HOST", "trtllm": ""}
+_HOST_FLAGS = {"tgi": "--hostname", "tei": "--hostname"}
+_FLAGGED = ("vllm", "sglang", "tgi", "tei", "llama.cpp", "litellm", "tabby", "trtllm", "simulator")
+
+
+class Listening(NamedTuple):
+    """What is known of a pod's ports. ``local`` are the servers that only the pod itself can reach."""
+
+    pod: Pod
+    servers: tuple[Server, ...]
+    local: tuple[Server, ...]
+    ports: frozenset[int]
+    """Every TCP port on which something can be reached from outside."""
+    opaque: str
+    """Why more ports may be open, empty where these are all."""
+
+    @property
+    def server_ports(self) -> frozenset[int]:
+        """The ports of the reachable servers."""
+        return frozenset(port for server in self.servers if server not in self.local for port in server.ports or ())
+
+    def may_reach(self, port: int) -> bool:
+        """Whether something listens on this port; Unknown where something that is not understood may."""
+        if port in self.ports:
+            return True
+        if self.opaque:
+            raise Unknown(self.opaque)
+        if _is_mentioned(port, self.pod):
+            raise Unknown(f"port {port} stands in the arguments or variables of {self.pod.workload}")
+        return False
+
+
+def listening(pod: Pod) -> Listening:
+    """On which ports the containers of a pod listen."""
+    found: list[Server] = []
+    ports: set[int] = set()
+    opaque = ""
+    for at, container in pod.spec.long_running():
+        servers = list(servers_of(container, at))
+        found += servers
+        if not servers:
+            ports |= _declared(container)
+            opaque = opaque or _why_opaque(container)
+        elif not is_understood(container):
+            opaque = opaque or f"it is not known on which ports container {container.name} listens"
+    local = tuple(server for server in found if is_local(server))
+    for server in found:
+        if server not in local:
+            ports |= server.ports or frozenset()
+    if local and is_meshed(pod):
+        opaque = opaque or f"the mesh proxy of {pod.workload} may pass traffic on to the loopback address"
+    return Listening(pod, tuple(found), local, frozenset(ports | _answering(pod)), opaque)
+
+
+def _declared(container: Container) -> set[int]:
+    return {entry.container_port for entry in container.ports if entry.protocol == "TCP"}
+
+
+def _why_opaque(container: Container) -> str:
+    if container.ports or (container.command and is_understood(container)):
+        return ""
+    return f"it is not known on which ports container {container.name} listens"
+
+
+def _answering(pod: Pod) -> set[int]:
+    """The ports that probes of ready containers ask: something answers there."""
+    ready = {status.name for status in pod.status.container_statuses if status.ready}
+    asked: set[int] = set()
+    for _, container in pod.spec.long_running():
+        probe = container.readiness_probe
+        port = probe.port if probe is not None else None
+        number = container.port_number(port) if port is not None else None
+        if container.name in ready and number is not None:
+            asked.add(number)
+    return asked
+
+
+def _is_mentioned(port: int, pod: Pod) -> bool:
+    """Whether a number stands in some argument or variable, so that something may listen there after all."""
+    pattern = re.compile(rf"(?<![\d.]){port}(?![\d.]*\d)")
+    return any(
+        pattern.search(word)
+        for _, container in pod.spec.long_running()
+        for word in (*container.command, *container.args, *(entry.value for entry in container.env))
+    )
+
+
+def is_local(server: Server) -> bool:
+    """Whether a server certainly listens on the loopback address alone."""
+    host = _host(server)
+    return host is not None and is_literal(host) and _LOOPBACK.match(host.strip()) is not None
+
+
+def _host(server: Server) -> str | None:
+    """The address that a server is told to listen on, None where it is not told one."""
+    if server.engine in _FLAGGED:
+        values = server.command.values(_HOST_FLAGS.get(server.engine, "--host"))
+        if values:
+            return values[-1]
+    variable = _HOST_VARIABLES.get(server.engine, "")
+    entry = server.container.variable(variable) if variable else None
+    if entry is not None:
+        return entry.value if entry.value_from is None else None
+    return "127.0.0.1" if server.engine == "sglang" and _is_told_all(server) else None
+
+
+def _is_told_all(server: Server) -> bool:
+    """Whether nothing but the arguments can say where the server listens."""
+    command = server.command
+    literal = all(is_literal(word) for word in command.arguments)
+    return not command.from_image and not command.has("--config") and literal
