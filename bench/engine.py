@@ -8,10 +8,10 @@ from typing import Any
 
 import msgspec
 
-from bench import platform
+from bench import objects
 from platform_health.engine import Engine
-from platform_health.inventory import Inventory
 from platform_health.invariants import discover
+from platform_health.inventory import Inventory
 from platform_health.knowledge import ClusterKnowledge, KindState
 from platform_health.views.kinds import KINDS, of_api_version
 from platform_health.views.view import View
@@ -36,7 +36,7 @@ def filled(size: int) -> Engine:
     for kind in KINDS:
         knowledge.set(kind, KindState.SYNCED)
     inventory = Inventory(knowledge, time.time)
-    for value in platform.platform(size, size // 10, 100, 100):
+    for value in objects.platform(size, size // 10, 100, 100):
         inventory.put(view(value))
     engine = Engine(inventory, discover())
     start = time.process_time()
@@ -54,7 +54,7 @@ def view(value: dict[str, Any]) -> View:
 
 def cost(engine: Engine, labels: list[dict[str, str]]) -> float:
     """Microseconds of CPU per change of one pod, over many changes."""
-    template = next(iter(platform.pods(1)))
+    template = next(iter(objects.pods(1)))
     variants = [view({**template, "metadata": {**template["metadata"], "labels": entry}}) for entry in labels]
     start = time.process_time()
     for changed in itertools.islice(itertools.cycle(variants), CHANGES):

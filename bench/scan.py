@@ -10,7 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench import platform
+from bench import objects
 
 RUNS = 7
 
@@ -21,7 +21,7 @@ def run() -> None:
         one, twenty, thousand = Path(folder, "one"), Path(folder, "twenty"), Path(folder, "thousand")
         for place, pods, others in ((one, 1, 0), (twenty, 8, 4), (thousand, 700, 100)):
             place.mkdir()
-            for number, value in enumerate(platform.platform(pods, others, others, others)):
+            for number, value in enumerate(objects.platform(pods, others, others, others)):
                 (place / f"{number}.json").write_text(json.dumps(value))
         command = [sys.executable, "-m", "platform_health.cli.main", "scan", "--fail-on", "never"]
         show("bare interpreter", [sys.executable, "-c", "pass"])

@@ -379,6 +379,66 @@ def test_a_killed_leader_is_succeeded(installed: Cluster, namespace: str, new_re
             one.becomes({"chat": "active"}, timeout=25)
 
 
+MONITOR = """
+apiVersion: monitoring.coreos.com/v1
+kind: Prometheus
+metadata: {name: main}
+spec:
+  serviceMonitorSelector: {matchLabels: {release: monitoring}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: vllm, labels: {app: vllm}}
+spec:
+  ports: [{name: metrics, port: 8000}]
+  selector: {app: vllm}
+---
+apiVersion: monitoring.coreos.com/v1
+kind: ServiceMonitor
+metadata: {name: vllm, labels: {team: llm}}
+spec:
+  selector: {matchLabels: {app: vllm}}
+  endpoints: [{port: metrics}]
+"""
+
+
+def test_safe_fixes_are_applied_where_the_role_is_installed(
+    installed: Cluster, namespace: str, new_report: NewReport
+) -> None:
+    """Without the second role the operator can only propose; with it the monitor gets its label, on the record."""
+    installed.install_crds("prometheus")
+    roles = ROOT / "deploy" / "remediation" / "roles.yaml"
+    allowing = {
+        "namespaces": {"matchNames": [namespace]},
+        "select": ["MonitorIsSelected"],
+        "settleSeconds": 1,
+        "remediation": {"mode": "Apply", "allow": ["MonitorIsSelected"]},
+    }
+    one = new_report()
+    try:
+        with Operator(installed):
+            installed.apply(MONITOR, namespace)
+            one.apply(**allowing)
+            one.becomes({"vllm": "active"})
+            eventually(lambda: one.condition("Remediating")[:2] == ("True", "Applying"), "the condition Remediating")
+            assert one.status["findings"][0]["fix"]["safety"] == "safe"
+            time.sleep(3)
+            assert one.states == {"vllm": "active"}
+        installed.apply(roles)
+        with Operator(installed):
+            one.becomes({}, timeout=30)
+            eventually(lambda: one.status["summary"]["fixed"] == 1, "one fix on the record")
+            (fix,) = one.status["fixes"]
+            assert (fix["state"], fix["invariant"], fix["object"]["name"]) == ("Applied", "MonitorIsSelected", "vllm")
+            assert installed.kubectl("get", "platformhealth", one.name).splitlines()[1].split()[1:5] == [
+                "True", "0", "0", "1",
+            ]  # fmt: skip
+        labels = json.loads(installed.kubectl("get", "servicemonitor", "vllm", "-n", namespace, "-o", "json"))
+        assert labels["metadata"]["labels"] == {"team": "llm", "release": "monitoring"}
+    finally:
+        installed.kubectl("delete", "-f", str(roles), "--ignore-not-found")
+
+
 def test_ctrl_c_ends_it_quickly(installed: Cluster) -> None:
     """Without a traceback, with exit code 0."""
     with Operator(installed, "--no-leader-elect") as operator:

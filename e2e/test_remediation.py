@@ -13,7 +13,7 @@ import pytest
 
 from e2e.kubectl import Cluster
 from platform_health.cli.main import main
-from platform_health.connection import MERGE_PATCH, ApiError, Connection, Invalid, NotFound, connect
+from platform_health.connection import MERGE_PATCH, ApiError, Busy, Connection, Invalid, NotFound, connect
 from platform_health.engine import Engine
 from platform_health.findings import Finding, findings
 from platform_health.invariant import Operation
@@ -234,6 +234,10 @@ class Loop:
                 listed = await self.connection.get(place.rstrip("/"))
             except NotFound:
                 continue
+            except Busy:
+                await asyncio.sleep(0.2)
+                await self._list(kind)
+                return
             views = [decoded(raw, kind.view) for raw in listed["items"]]
             for gone in {view.ref for view in self.inventory.peek_all(kind)} - {view.ref for view in views}:
                 self.inventory.remove(gone)
@@ -293,6 +297,7 @@ def others(cluster: Cluster, namespace: str) -> list[Raw]:
 
 @pytest.mark.parametrize("invariant", CASES)
 async def test_healed_and_undone(loop, platform, capsys, invariant):
+    """One patch, nothing else touched, the finding gone; undo restores, and it is not done again."""
     ref = put(loop, platform, invariant)
     before, beside = await raw_of(loop, ref), others(platform, loop.namespace)
     await loop.look()
@@ -330,6 +335,7 @@ async def test_healed_and_undone(loop, platform, capsys, invariant):
 
 
 async def test_undo_refuses_what_was_changed_since(loop, platform, capsys):
+    """Somebody else has set another port since: their write stays."""
     ref = put(loop, platform, "PickerPortMatches")
     await loop.settle()
     platform.kubectl(
@@ -344,6 +350,7 @@ async def test_undo_refuses_what_was_changed_since(loop, platform, capsys):
 
 
 async def test_undo_leaves_what_others_put_beside_it(loop, platform):
+    """The label goes, the map that had to be created for it stays as long as others use it."""
     ref = put(loop, platform, "MonitorIsSelected")
     platform.kubectl("label", "servicemonitor", ref.name, "-n", loop.namespace, "team-")
     assert "labels" not in (await raw_of(loop, ref))["metadata"]
@@ -371,6 +378,7 @@ TRACKED = {
 
 @pytest.mark.parametrize("owner", TRACKED)
 async def test_owned_is_proposed(loop, platform, owner):
+    """What Argo CD, Flux or Helm look after is not written to."""
     ref = put(loop, platform, "MonitorIsSelected")
     body = json.loads(json.dumps({"metadata": TRACKED[owner]}).replace("NS", loop.namespace))
     await loop.connection.patch(path(ref, ref.kind.api_version), body, MERGE_PATCH)
@@ -383,6 +391,7 @@ async def test_owned_is_proposed(loop, platform, owner):
 
 
 async def test_listed_by_an_application_is_proposed(loop, platform):
+    """No mark on the object itself; the proposal says which repository."""
     ref = put(loop, platform, "MonitorIsSelected")
     put(loop, platform, "AutoscaledReplicasAreIgnored")
     tracked = {"group": "monitoring.coreos.com", "version": "v1", "kind": "ServiceMonitor"}
@@ -397,6 +406,7 @@ async def test_listed_by_an_application_is_proposed(loop, platform):
 
 
 async def test_a_field_that_a_gitops_controller_applies_is_proposed(loop, platform):
+    """Only managedFields show the owner."""
     ref = put(loop, platform, "PickerPortMatches")
     spec = (await raw_of(loop, ref))["spec"]
     applied = {
@@ -418,11 +428,10 @@ async def test_a_field_that_a_gitops_controller_applies_is_proposed(loop, platfo
 class Interrupted(ApiCluster):
     """Something happens right before or after the patch."""
 
-    async def before(self) -> None:
-        """What happens before it."""
+    async def nothing(self) -> None:
+        """What happens unless a test says otherwise."""
 
-    async def after(self) -> None:
-        """What happens after it."""
+    before = after = nothing
 
     async def patch(self, ref: Ref, api_version: str, operations: Sequence[Operation], *, dry_run: bool) -> Raw:
         """The patch, between the two."""
@@ -442,6 +451,7 @@ async def interrupted(loop: Loop) -> Interrupted:
 
 
 async def test_a_write_between_get_and_patch_is_not_overwritten(loop, platform):
+    """The guards refuse, the object is judged anew, and the fix fits what is there now."""
     ref = put(loop, platform, "PickerPortMatches")
     cluster = await interrupted(loop)
     patches = []
@@ -463,6 +473,7 @@ async def test_a_write_between_get_and_patch_is_not_overwritten(loop, platform):
 
 
 async def test_an_object_made_anew_between_get_and_patch_is_not_patched(loop, platform):
+    """The same name is not the same object."""
     ref = put(loop, platform, "MonitorIsSelected")
     cluster = await interrupted(loop)
 
@@ -480,6 +491,7 @@ async def test_an_object_made_anew_between_get_and_patch_is_not_patched(loop, pl
 
 
 async def test_reverted_is_contested(loop, platform):
+    """Whoever took the label away wins."""
     ref = put(loop, platform, "MonitorIsSelected")
     await loop.settle()
     platform.kubectl("label", "servicemonitor", ref.name, "-n", loop.namespace, "release-")
@@ -490,8 +502,31 @@ async def test_reverted_is_contested(loop, platform):
     assert "release" not in (await raw_of(loop, ref))["metadata"]["labels"]
 
 
+async def test_what_does_not_help_is_taken_back(loop, platform):
+    """The Prometheus asks for another label a moment after the patch: the label that was added goes again."""
+    ref = put(loop, platform, "MonitorIsSelected")
+    before = await raw_of(loop, ref)
+    cluster = await interrupted(loop)
+    change = {"spec": {"serviceMonitorSelector": {"matchLabels": {"release": "monitoring", "also": "this"}}}}
+
+    async def after():
+        text = json.dumps(change)
+        platform.kubectl("patch", "prometheus", "main", "-n", loop.namespace, "--type=merge", "-p", text)
+        cluster.after = cluster.nothing
+
+    cluster.after = after
+    await loop.look()
+    while loop.states != ["Failed"]:
+        await asyncio.sleep(0.05)
+        await loop.look()
+    assert lasting(await raw_of(loop, ref)) == lasting(before)
+    await loop.settle()
+    assert loop.states == ["Failed"]
+
+
 @pytest.mark.parametrize("when", ["before", "after"])
 async def test_a_crash_around_the_patch_is_settled_by_the_next_leader(loop, platform, when):
+    """The intent is in the status; the object tells how far it came."""
     ref = put(loop, platform, "PickerPortMatches")
     cluster = await interrupted(loop)
 
@@ -517,6 +552,7 @@ async def test_a_crash_around_the_patch_is_settled_by_the_next_leader(loop, plat
 
 
 async def test_without_the_right_it_says_which_role_is_missing(loop, platform):
+    """Without the remediation role a fix is a proposal that says so."""
     ref = put(loop, platform, "MonitorIsSelected")
     platform.kubectl("create", "serviceaccount", "reader", "-n", loop.namespace)
     platform.kubectl(
@@ -538,6 +574,7 @@ async def test_without_the_right_it_says_which_role_is_missing(loop, platform):
 
 
 async def test_paused_by_annotation(loop, platform):
+    """The annotation on the namespace stops repairs, and its removal lets them go on."""
     ref = put(loop, platform, "MonitorIsSelected")
     platform.kubectl("annotate", "namespace", loop.namespace, "platformhealth.dev/pause=maintenance")
     made = await loop.settle()
@@ -567,6 +604,7 @@ async def answer(cluster: ApiCluster, ref: Ref, *operations: Operation, dry_run:
 
 
 async def test_a_failed_guard_means_that_something_changed(connection, namespace):
+    """422 says both that and "invalid"; the words differ."""
     ref, cluster = await configured(connection, namespace), ApiCluster(connection)
     for operation in (
         Operation("test", "/data/a", "2"),
@@ -581,6 +619,7 @@ async def test_a_failed_guard_means_that_something_changed(connection, namespace
 
 
 async def test_absence_can_be_tested(connection, namespace):
+    """The API server goes beyond RFC 6902 here, and inverses rely on it."""
     ref, cluster = await configured(connection, namespace), ApiCluster(connection)
     after = await answer(cluster, ref, Operation("test", "/data/b", None), Operation("add", "/data/b", "2"))
     assert isinstance(after, dict)
@@ -588,6 +627,7 @@ async def test_absence_can_be_tested(connection, namespace):
 
 
 async def test_our_patches_and_the_api_servers_agree(connection, namespace):
+    """What is predicted is what is stored."""
     ref, cluster = await configured(connection, namespace), ApiCluster(connection)
     before = await cluster.get(ref, "v1")
     operations = patch.completed(
@@ -602,6 +642,7 @@ async def test_our_patches_and_the_api_servers_agree(connection, namespace):
 
 
 async def test_an_invalid_object_is_refused_for_good(connection, namespace):
+    """Neither validation nor an unknown field is worth another try."""
     ref, cluster = await configured(connection, namespace), ApiCluster(connection)
     for operation in (Operation("add", "/metadata/labels", {"a b": "c"}), Operation("add", "/nonsense", "x")):
         error = await answer(cluster, ref, operation)
@@ -610,6 +651,7 @@ async def test_an_invalid_object_is_refused_for_good(connection, namespace):
 
 
 async def test_a_new_object_and_its_end(connection, namespace):
+    """Whether it was created is told, and only that very object is deleted."""
     cluster = ApiCluster(connection)
     ref = Ref(ConfigMap.kind, namespace, "new")
     document = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "new", "namespace": namespace}}
@@ -631,6 +673,7 @@ async def test_a_new_object_and_its_end(connection, namespace):
 
 
 async def test_applying_starts_when_every_gate_is_open(loop, platform):
+    """The plan of the turn that starts a fix says so."""
     put(loop, platform, "MonitorIsSelected")
     assert (await loop.look())["MonitorIsSelected"] == Apply()
     await loop.settle()

@@ -8,12 +8,12 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from trial.parts import SYNCED, Leads, NoSources, Statuses, config_map, config_map_is_well, report
 
 from platform_health.controller.operator import Operator
 from platform_health.knowledge import KindState
 from platform_health.views.core import ConfigMap, Namespace
 from platform_health.views.view import Metadata, Ref
-from trial.parts import SYNCED, Leads, NoSources, Statuses, config_map, config_map_is_well, report
 
 NOW = 1_790_000_000.0
 
@@ -191,7 +191,8 @@ async def test_an_ignore_that_silences_nothing_is_a_finding() -> None:
         said = {entry["at"]: entry["message"] for entry in setting.status()["findings"]}
         assert said == {
             "spec.ignore[1]": "the ignore ConfigMapIsWell * */two silences nothing; remove it",
-            "spec.ignore[2]": "the ignore ConfigMapIsWell * */one ended on 2020-01-01; remove it or give it another date",
+            "spec.ignore[2]": "the ignore ConfigMapIsWell * */one ended on 2020-01-01; "
+            "remove it or give it another date",
             "spec.ignore[3]": "the ignore ConfigMapIsSick * */* names no invariant",
         }
         assert {entry["invariant"] for entry in setting.status()["findings"]} == {"IgnoresAreCurrent"}

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest_asyncio
-
 from trial.parts import Leads, Statuses, report
+
 from platform_health.connection import Busy, Invalid
 from platform_health.controller.publisher import Publisher
 
@@ -97,6 +97,22 @@ async def test_somebody_was_faster(setting: Setting) -> None:
     setting.statuses.store(setting.statuses.objects[NAME])
     setting.offer("one")
     assert await setting.pass_time() == ["one"]
+
+
+async def test_what_another_leader_wrote_last_is_not_lost(setting: Setting) -> None:
+    """Its journal is taken over first; only a new offer, which has seen it, is written."""
+    told = []
+    setting.publisher._overtaken = lambda name, status: told.append((name, status))
+    setting.statuses.store({**setting.statuses.objects[NAME], "status": {"fixes": [{"id": "f-1"}]}})
+    setting.offer("one")
+    assert await setting.pass_time() == []
+    assert told == [(NAME, {"fixes": [{"id": "f-1"}]})]
+    setting.offer("two")
+    assert await setting.pass_time(3) == ["two"]
+    setting.statuses.store({**setting.statuses.objects[NAME], "status": {"topFinding": "by hand"}})
+    setting.offer("three")
+    assert await setting.pass_time(3) == ["two", "three"]
+    assert len(told) == 1
 
 
 async def test_only_the_leader_writes(setting: Setting) -> None:

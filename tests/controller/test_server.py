@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest_asyncio
+from trial.parts import config_map, report
 
 from platform_health.controller.server import Server
 from platform_health.reporting.metrics import names
 from test_operator import Setting, running
-from trial.parts import config_map, report
 
 
 @pytest_asyncio.fixture

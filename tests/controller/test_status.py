@@ -98,6 +98,8 @@ def test_everything_that_is_written_is_in_the_schema() -> None:
     document = written(report, repairs=Repairs(fixes=(journal,), fixed=1))
     assert unknown_fields(document, structural(Status)) == []
     Status.model_validate(document)
+    grant = Fix(title="t", safety="manual", create={"kind": "ReferenceGrant", "spec": {"from": [], "to": []}})
+    assert written(shown(finding(fix=grant)))["findings"][0]["fix"]["create"] == grant.create
     assert document["findings"][0]["fix"]["patch"] == [
         {"op": "replace", "path": "/spec/ports/0/targetPort", "value": 8000}
     ]
@@ -198,12 +200,24 @@ def test_first_sights_survive_in_the_status() -> None:
     assert list(first_sights({})) == []
 
 
+CONTAINERS = {"spec": {"containers": [{"env": [{"name": "HF_TOKEN", "value": "hf_x"}]}]}}
+
+
 @pytest.mark.parametrize(
-    "path",
-    ["/spec/template/spec/containers/0/env/0/value", "/spec/template/spec/containers/0/args/3", "/data/config.yaml"],
+    "fix",
+    [
+        Fix(
+            title="it",
+            safety="unsafe",
+            patch=(Operation("replace", "/spec/template/spec/containers/0/args/3", "hf_x"),),
+        ),
+        Fix(title="it", safety="unsafe", patch=(Operation("add", "/data/config.yaml", "api_key: hf_x"),)),
+        Fix(title="it", safety="unsafe", patch=(Operation("add", "/spec/template", CONTAINERS),)),
+        Fix(title="it", safety="unsafe", create={"kind": "ConfigMap", "data": {"key": "hf_x"}}),
+        Fix(title="it", safety="unsafe", patch=(Operation("add", "/spec/text", "x" * 5000),)),
+    ],
 )
-def test_values_that_may_be_secret_stay_out(path: str) -> None:
-    fix = Fix(title="it", safety="unsafe", patch=(Operation("replace", path, "hf_token"),))
+def test_values_that_may_be_secret_stay_out(fix: Fix) -> None:
     document = written(shown(finding(fix=fix)))
     assert document["findings"][0]["fix"] == {"title": "it", "safety": "unsafe"}
 

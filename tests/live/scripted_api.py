@@ -44,7 +44,10 @@ class ScriptedApi:
 
     def fault(self, kind: Kind, verb: str, *faults: object) -> None:
         """The next ``list`` or ``watch`` requests meet these: a status, or a function writing the response."""
-        self.faults[PATHS[kind], verb].extend(faults)
+        self.fault_at(PATHS[kind], verb, *faults)
+
+    def fault_at(self, path: str, verb: str, *faults: object) -> None:
+        self.faults[path, verb].extend(faults)
 
     def put(
         self, kind: Kind, name: str, *, uid: str = "u", quietly: bool = False, raw: dict | None = None, **labels: str

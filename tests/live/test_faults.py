@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from tests.live.reading import Live
-from tests.live.scripted_api import PATHS, ScriptedApi, error_event, line, says, status
+from tests.live.scripted_api import DEFINITIONS, PATHS, ScriptedApi, error_event, line, says, status
 
 from platform_health.knowledge import KindState
 from platform_health.views.core import Service
@@ -229,3 +229,15 @@ async def test_reports_come_and_go_even_unsaid(live: Live) -> None:
     live.api.fault(PlatformHealth.kind, "watch", 410)
     await live.api.drop()
     await live.until(lambda: set(live.reports[2:]) == {("DELETED", "cluster"), ("ADDED", "other")})
+
+
+async def test_a_kind_that_is_defined_but_not_served_is_not_absent(live: Live) -> None:
+    metadata = {"name": "httproutes.gateway.networking.k8s.io", "resourceVersion": "1", "uid": "u"}
+    live.api.objects[DEFINITIONS]["", metadata["name"]] = {"metadata": metadata}
+    live.api.fault_at(DEFINITIONS, "watch", 410)
+    live.api.missing.add(HTTPRoute.kind.plural)
+    await live.api.drop()
+    await live.until(lambda: live.state(HTTPRoute.kind) is KindState.STALE)
+    assert live.names(HTTPRoute.kind) == {"first"}
+    live.api.missing.clear()
+    await live.agrees(HTTPRoute.kind)

@@ -11,7 +11,7 @@ import pytest
 from tests.live.reading import FAST, Live
 from tests.live.scripted_api import ScriptedApi, serving
 
-from platform_health.controller.kopf_thread import settings
+from platform_health.controller.kopf_settings import settings
 from platform_health.knowledge import KindState
 from platform_health.views.core import Service
 from platform_health.views.gateway import HTTPRoute

@@ -754,6 +754,27 @@ async def test_created_and_recorded(stage):
     )
 
 
+async def test_an_object_that_may_not_be_asked_for_is_judged_as_the_watch_shows_it(stage):
+    ref = stage.monitor(annotations={"wants-settings": ""}, labels={LABEL: "main"})
+
+    def before(verb, asked):
+        if verb == "get" and asked == ref:
+            raise Forbidden("GET: no", status=403)
+
+    stage.server.before = before
+    await stage.settle()
+    assert stage.states == ["Applied"]
+
+
+async def test_an_object_that_is_gone_needs_nothing_new_beside_it(stage):
+    ref = stage.monitor(annotations={"wants-settings": ""}, labels={LABEL: "main"})
+    stage.sync()
+    stage.watched = False
+    del stage.server.objects[ref]
+    await stage.settle()
+    assert decision(await stage.look(), "SettingsExist") == Skip("ServiceMonitor llm/vllm is gone")
+
+
 async def test_a_new_object_that_exists_by_now_is_left_alone(stage):
     stage.monitor(annotations={"wants-settings": ""}, labels={LABEL: "main"})
     stage.sync()

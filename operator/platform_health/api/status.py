@@ -15,7 +15,8 @@ MAX_TEXT = 256
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 Text = Annotated[str, StringConstraints(max_length=MAX_TEXT)]
 PatchText = Annotated[str, StringConstraints(max_length=16_384)]
-Anything = Annotated[Any, Field(json_schema_extra={"x-kubernetes-preserve-unknown-fields": True})]
+PRESERVED: dict[str, Any] = {"x-kubernetes-preserve-unknown-fields": True}
+Anything = Annotated[Any, Field(json_schema_extra={**PRESERVED})]
 
 
 class Condition(Model):
@@ -102,6 +103,8 @@ class ProposedFix(Model):
     """The object to patch."""
     patch: Annotated[list[Operation], Field(max_length=64, json_schema_extra={**ATOMIC})] = []
     """The patch. Left out where it is long or may carry values that do not belong into a status."""
+    create: Annotated[dict[str, Any] | None, Field(json_schema_extra={**PRESERVED})] = None
+    """The object to create instead; left out likewise."""
 
 
 class Finding(Model):

@@ -29,14 +29,14 @@ class StatusJournal:
         self._inventory, self._clock = inventory, clock
         self._entries: dict[str, tuple[Entry, ...]] = {}
         self._fixed: dict[str, int] = {}
-        self._restored: dict[str, Mapping[str, Any]] = {}
+        self._unsettled: dict[str, Mapping[str, Any]] = {}
         self.conditions: dict[str, Condition] = {}
         """What remediation says of itself, by report."""
         self.publish: Callable[[str], Awaitable[bool]] | None = None
 
     def restore(self, report: str, status: Mapping[str, Any]) -> None:
         """Reads back what stands in a status."""
-        self._restored[report] = status
+        self._unsettled[report] = status
         entries = []
         for plain in status.get("fixes") or ():
             try:
@@ -50,12 +50,13 @@ class StatusJournal:
         """The report is gone."""
         self._entries.pop(report, None)
         self._fixed.pop(report, None)
-        self._restored.pop(report, None)
+        self._unsettled.pop(report, None)
         self.conditions.pop(report, None)
 
-    def restored(self, report: str) -> Mapping[str, Any]:
-        """The status that was read back last."""
-        return self._restored.get(report, {})
+    def unsettled(self) -> dict[str, Mapping[str, Any]]:
+        """The statuses that were read back since the last call, by report: what began there may not have ended."""
+        unsettled, self._unsettled = self._unsettled, {}
+        return unsettled
 
     def repairs(self, report: str) -> Repairs:
         """What belongs into the status of a report."""

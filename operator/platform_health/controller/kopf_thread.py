@@ -16,23 +16,21 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import kopf
 import msgspec
 
 from platform_health.connection import Connection, close_session
-from platform_health.controller.kopf_session import Post, Target, Watcher
+from platform_health.controller.kopf_session import Target, Watcher
+from platform_health.controller.kopf_settings import settings
 from platform_health.sources.decode import Decoder
 from platform_health.sources.discovery import Resource
 from platform_health.sources.feed import AnyFeed
-from platform_health.sources.pace import TIMING, Timing, jitter
+from platform_health.sources.pace import TIMING, Timing
 
 log = logging.getLogger(__name__)
-
-FINALIZER = "platformhealth.dev/never"
-"""A finalizer that nobody sets: kopf removes its own from any object that carries it."""
 
 
 class Watched(msgspec.Struct, frozen=True):
@@ -42,78 +40,6 @@ class Watched(msgspec.Struct, frozen=True):
     version: str
     decoder: Decoder[Any]
     feed: AnyFeed
-
-
-class NoDiff(kopf.DiffBaseStorage):
-    """Remembers nothing about objects: kopf would write annotations, and copies every object to compare it."""
-
-    def build(self, *, body: Any, extra_fields: Any = None) -> Any:
-        """No essence of an object."""
-        return {}
-
-    def fetch(self, *, body: Any) -> Any:
-        """Nothing was stored."""
-        return None
-
-    def store(self, *, body: Any, patch: Any, essence: Any) -> None:
-        """Stores nothing."""
-
-
-class NoProgress(kopf.ProgressStorage):
-    """Remembers no progress of handlers."""
-
-    def fetch(self, *, key: Any, body: Any) -> Any:
-        """Nothing was stored."""
-        return None
-
-    def store(self, *, key: Any, record: Any, body: Any, patch: Any) -> None:
-        """Stores nothing."""
-
-    def purge(self, *, key: Any, body: Any, patch: Any) -> None:
-        """There is nothing to purge."""
-
-    def touch(self, *, body: Any, patch: Any, value: Any) -> None:
-        """Touches nothing."""
-
-    def clear(self, *, essence: Any) -> Any:
-        """There is nothing to clear."""
-        return essence
-
-
-class Endlessly:
-    """Pauses between attempts, growing, jittered, without an end: kopf ends when they do."""
-
-    def __init__(self, timing: Timing) -> None:
-        self._timing = timing
-
-    def __iter__(self) -> Iterator[float]:
-        pauses = self._timing.backoff()
-        while True:
-            yield pauses.pause()
-
-
-def settings(timing: Timing = TIMING) -> kopf.OperatorSettings:
-    """How kopf must run to leave other people's objects alone and to survive."""
-    chosen = kopf.OperatorSettings()
-    chosen.scanning.disabled = True
-    chosen.peering.standalone = True
-    chosen.posting.enabled = False
-    chosen.persistence.finalizer = FINALIZER
-    chosen.persistence.diffbase_storage = NoDiff()
-    chosen.persistence.progress_storage = NoProgress()
-    chosen.watching.chunk_size = 500
-    chosen.watching.server_timeout = int(jitter(*timing.watch))
-    chosen.watching.inactivity_timeout = 2 * timing.inactivity
-    chosen.watching.connect_timeout = 10.0
-    chosen.networking.connect_timeout = 10.0
-    chosen.networking.request_timeout = 60.0
-    chosen.networking.enforce_retry_after = True
-    chosen.networking.error_backoffs = Endlessly(timing)
-    chosen.queueing.idle_timeout = 0.1
-    chosen.queueing.exit_timeout = 1.0
-    chosen.execution.max_workers = 1
-    chosen.process.ultimate_exiting_timeout = None
-    return chosen
 
 
 class Life:
@@ -312,6 +238,3 @@ class KopfThread:
 
 def _identity(watched: Sequence[Watched]) -> list[tuple[str, str, str]]:
     return sorted((entry.resource.group, entry.resource.plural, entry.version) for entry in watched)
-
-
-__all__ = ["KopfThread", "Life", "Post", "Watched", "settings"]

@@ -69,8 +69,8 @@ class _Reports:
 class _Definitions:
     """The definitions of custom resources: any change is a reason to look again at what is served."""
 
-    def __init__(self, changed: Callable[[], None]) -> None:
-        self._changed = changed
+    def __init__(self) -> None:
+        self.changed: Callable[[], None] = lambda: None
         self._versions: dict[str, str] = {}
         self._state = KindState.PENDING
         self.settled = asyncio.Event()
@@ -85,12 +85,12 @@ class _Definitions:
         """A definition is there, or has changed."""
         if self._versions.get(key[1]) != value:
             self._versions[key[1]] = value
-            self._changed()
+            self.changed()
 
     def remove(self, key: Key) -> None:
         """A definition is gone."""
         if self._versions.pop(key[1], None) is not None:
-            self._changed()
+            self.changed()
 
     def state(self, state: KindState, because: str) -> None:
         """How well definitions are known has changed."""
@@ -119,10 +119,11 @@ class LiveSources:
             kind: Feed(kind.resource, KindOutlet(kind, sink), timing) for kind in (*self._streamed, *self._evented)
         }
         self._feeds[PlatformHealth.kind] = reports
-        self._definitions = _Definitions(lambda: self._discovery.look_again())
+        self._definitions = _Definitions()
         self._discovery = Discovery(
             connection, list(self._feeds), self._evented, self._found, lambda: self._definitions.names, timing
         )
+        self._definitions.changed = self._discovery.look_again
         self._streams = Streams(connection, self._feeds, self._discovery.look_again, timing)
         self._kopf = KopfThread(connection, lambda forbidden: self._discovery.look_again(permissions=forbidden), timing)
         self._read: dict[Kind, str] = {}

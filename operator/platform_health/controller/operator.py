@@ -22,7 +22,7 @@ from platform_health.controller.history import History
 from platform_health.controller.journal import StatusJournal
 from platform_health.controller.leader import Leadership
 from platform_health.controller.publisher import ClusterStatuses, Publisher, Statuses
-from platform_health.controller.repairing import ClusterRepairs, FixRecorder, NoRepairs, Repairing
+from platform_health.controller.repairing import ClusterRepairs, FixRecorder, LeaderOnly, NoRepairs, Repairing
 from platform_health.controller.reports import HealthReport, Judged, Reports
 from platform_health.engine import Engine
 from platform_health.findings import Finding, Unclear, findings, unclear
@@ -97,6 +97,7 @@ class Operator:
             statuses,
             self._leads,
             counted=lambda name, result: self.metrics.status_writes.labels(name, result).inc(),
+            overtaken=self._overtaken,
         )
         self.announcer = Announcer(
             write_event, self._leads, counted=lambda result: self.metrics.events.labels(result).inc()
@@ -184,6 +185,12 @@ class Operator:
             if is_new and finding.state == "active":
                 self._announcements.assume(finding)
 
+    def _overtaken(self, name: str, status: Mapping[str, Any]) -> None:
+        """Another leader wrote after what we saw last: its journal counts."""
+        self.journal.restore(name, status)
+        self._look_again = True
+        self._wake.set()
+
     # --- judging -----------------------------------------------------------------------------------------------
 
     def judge(self, *, complete: bool = True) -> None:
@@ -262,9 +269,9 @@ class Operator:
         finally:
             await _cancelled([judging, ended])
             await self.repairs.close()
+            await _cancelled(writers)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.publisher.flush(), 2.0)
-            await _cancelled(writers)
             await sources.stop()
 
     async def _run(self, sources: Sources) -> None:
@@ -338,7 +345,7 @@ def on_cluster(
     operator.repairs = ClusterRepairs(
         operator.engine,
         operator.journal,
-        ApiCluster(connection),
+        LeaderOnly(ApiCluster(connection), lambda: leadership.is_leader),
         FixRecorder(operator.announcer.announce, operator.metrics, instance),
         warm_up=warm_up,
         clock=time.time,

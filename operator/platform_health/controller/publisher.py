@@ -95,8 +95,10 @@ class Publisher:
         *,
         clock: Callable[[], float] = time.monotonic,
         counted: Callable[[str, str], None] = lambda name, result: None,
+        overtaken: Callable[[str, Mapping[str, Any]], None] = lambda name, status: None,
     ) -> None:
         self._statuses, self._is_leader, self._clock, self._counted = statuses, is_leader, clock, counted
+        self._overtaken = overtaken
         self._entries: dict[str, _Entry] = {}
         self._wake = asyncio.Event()
         self._progress = asyncio.Condition()
@@ -106,6 +108,8 @@ class Publisher:
         entry = self._entry(name, uid)
         if _is_newer(version, entry.version):
             entry.standing, entry.version = status, version
+            if not self._is_leader():
+                entry.written_at = float("-inf")
             self._wake.set()
 
     def offer(self, name: str, uid: str, status: Mapping[str, Any]) -> None:
@@ -204,8 +208,14 @@ class Publisher:
         if metadata.get("uid") != entry.uid:
             self.forget(entry.name)
             return
-        entry.standing, entry.version = answer.get("status") or {}, metadata.get("resourceVersion", "")
+        status = answer.get("status") or {}
+        is_foreign = entry.written_at == float("-inf") and canonical(status) != canonical(entry.standing)
+        entry.standing, entry.version = status, metadata.get("resourceVersion", "")
         entry.failures += 1
+        if is_foreign:
+            # Before our first write only another leader can have written: what it recorded must not be lost.
+            entry.wanted = None
+            self._overtaken(entry.name, status)
         if entry.failures > 1:
             entry.blocked_until = self._clock() + _pause(entry.failures - 1)
 

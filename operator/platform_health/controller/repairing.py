@@ -8,13 +8,16 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
+from platform_health.connection import Busy
 from platform_health.controller.journal import StatusJournal
 from platform_health.controller.reports import HealthReport
 from platform_health.engine import Engine
 from platform_health.findings import Finding
+from platform_health.invariant import Operation
 from platform_health.inventory import Inventory
 from platform_health.remediation.apply import Cluster
 from platform_health.remediation.journal import Target
+from platform_health.remediation.patch import Raw
 from platform_health.remediation.plan import Braked, Policy, Sighting
 from platform_health.remediation.remediator import Remediator
 from platform_health.reporting.events import document
@@ -22,7 +25,7 @@ from platform_health.reporting.metrics import Metrics
 from platform_health.reporting.status import Condition
 from platform_health.sources.decode import ViewDecoder
 from platform_health.views.platform import PAUSE_ANNOTATION
-from platform_health.views.view import View
+from platform_health.views.view import Ref, View
 
 log = logging.getLogger(__name__)
 
@@ -87,9 +90,12 @@ class ClusterRepairs:
         """Repairs what may be repaired, as long as we lead."""
         if leads != self._leads:
             self._leads = leads
-            await (self._begin(reports) if leads else self._remediator.close())
+            if not leads:
+                await self._remediator.close()
+            self._remediator.paused = not leads
         if not leads:
             return False
+        self._settle()
         await self._remediator.consider(found, [sighting(entry, self._inventory) for entry in reports])
         return self._tell(reports)
 
@@ -97,13 +103,14 @@ class ClusterRepairs:
         """Ends the fixes that are under way where they stand."""
         await self._remediator.close()
 
-    async def _begin(self, reports: Sequence[HealthReport]) -> None:
-        self._remediator.paused = False
-        for entry in reports:
-            braked = brake_in(self._journal.restored(entry.name))
+    def _settle(self) -> None:
+        """Goes on with what an earlier leader began, as far as its statuses have been read by now."""
+        unsettled = self._journal.unsettled()
+        for name, status in unsettled.items():
+            braked = brake_in(status)
             if braked is not None:
-                self._remediator.braked.setdefault(entry.name, braked)
-        self._remediator.recover([entry.name for entry in reports])
+                self._remediator.braked.setdefault(name, braked)
+        self._remediator.recover(unsettled)
 
     def _tell(self, reports: Sequence[HealthReport]) -> bool:
         said = {
@@ -161,6 +168,36 @@ def decoded(raw: dict[str, Any], view: type[View]) -> View:
     if seen.value is None:
         raise msgspec.ValidationError(seen.because)
     return seen.value
+
+
+class LeaderOnly:
+    """A cluster that is written to only while we lead, asked at the very moment of each write."""
+
+    def __init__(self, cluster: Cluster, is_leader: Callable[[], bool]) -> None:
+        self._cluster, self._is_leader = cluster, is_leader
+
+    def _check(self) -> None:
+        if not self._is_leader():
+            raise Busy("another replica leads by now", status=429)
+
+    async def get(self, ref: Ref, api_version: str) -> Raw:
+        """The object as it is now."""
+        return await self._cluster.get(ref, api_version)
+
+    async def patch(self, ref: Ref, api_version: str, operations: Sequence[Operation], *, dry_run: bool) -> Raw:
+        """The object after a JSON Patch."""
+        self._check()
+        return await self._cluster.patch(ref, api_version, operations, dry_run=dry_run)
+
+    async def create(self, ref: Ref, document: Raw, *, dry_run: bool) -> tuple[Raw, bool]:
+        """The object after a server-side apply, and whether it was created by it."""
+        self._check()
+        return await self._cluster.create(ref, document, dry_run=dry_run)
+
+    async def delete(self, ref: Ref, api_version: str, uid: str) -> None:
+        """Deletes this very object."""
+        self._check()
+        await self._cluster.delete(ref, api_version, uid)
 
 
 class FixRecorder:

@@ -15,7 +15,7 @@ from platform_health.findings import Finding
 from platform_health.reporting.json import finding as finding_json
 from platform_health.reporting.json import reference
 from platform_health.reporting.metrics import CONTENT_TYPE
-from platform_health.reporting.status import is_shareable
+from platform_health.reporting.status import is_shareable, rfc3339
 
 STALLED_AFTER = 30.0
 """Seconds without a heartbeat after which the main loop counts as stuck."""
@@ -119,6 +119,6 @@ def _report(entry: HealthReport) -> dict[str, Any]:
 
 
 def _finding(finding: Finding) -> dict[str, Any]:
-    if finding.fix is not None and not is_shareable(finding.fix.patch):
+    if finding.fix is not None and not is_shareable(finding.fix):
         finding = msgspec.structs.replace(finding, fix=msgspec.structs.replace(finding.fix, patch=(), create=None))
-    return {**finding_json(finding), "firstSeen": finding.first_seen}
+    return {**finding_json(finding), "firstSeen": rfc3339(finding.first_seen)}

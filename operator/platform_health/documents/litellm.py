@@ -84,6 +84,8 @@ class LiteLLMConfig(NamedTuple):
     models: tuple[Model, ...]
     aliases: frozenset[str]
     fallbacks: tuple[Fallback, ...]
+    misshapen: tuple[Path, ...]
+    """Fallbacks that are not one-key mappings, at which LiteLLM exits."""
     caches: tuple[Cache, ...]
     references: tuple[EnvReference, ...]
     environment: dict[str, str]
@@ -96,6 +98,12 @@ class LiteLLMConfig(NamedTuple):
     def is_defined(self, name: str) -> bool:
         """Whether requests for this model name would find a deployment."""
         return name in self.aliases or any(_matches(entry, name) for entry in self.models)
+
+    def is_called(self, name: str) -> bool:
+        """Whether requests can come for this model name; fallbacks also find ``b`` for a request for ``a/b``."""
+        if name == "*" or self.is_defined(name):
+            return True
+        return any(model.name.partition("/")[2] in (name, "*") for model in self.models)
 
 
 def litellm_configs(view: View) -> Iterator[tuple[Text, LiteLLMConfig]]:
@@ -133,6 +141,7 @@ def litellm_config(content: str) -> LiteLLMConfig | None:
         models=tuple(_models(config)),
         aliases=frozenset(_aliases(sections)),
         fallbacks=tuple(_fallbacks(sections)),
+        misshapen=tuple(_misshapen(sections)),
         caches=tuple(_caches(sections)),
         references=tuple(_references(config, Path(""), "")),
         environment=_environment(config),
@@ -171,6 +180,17 @@ def _fallbacks(sections: dict[str, dict[str, Any]]) -> Iterator[Fallback]:
                 at = Path(section) / field
                 yield from _defaults(value, at) if field == "default_fallbacks" else _groups(value, at)
                 break
+
+
+def _misshapen(sections: dict[str, dict[str, Any]]) -> Iterator[Path]:
+    for section in ("router_settings", "litellm_settings"):
+        for field in _FALLBACKS:
+            value, at = sections[section].get(field), Path(section) / field
+            if value and not isinstance(value, list):
+                yield at
+            for index, entry in enumerate(items(value)):
+                if not isinstance(entry, dict) or len(entry) != 1:
+                    yield at / index
 
 
 def _groups(value: Any, at: Path) -> Iterator[Fallback]:

@@ -150,13 +150,14 @@ _SIGNATURES: tuple[tuple[re.Pattern[str], Cause], ...] = tuple(
         (r"429 Client Error.{0,80}huggingface", "the hub answers 429: too many downloads", "ModelIsPrestaged"),
         (
             r"Bus error|unable to (?:open|write to file) .{0,40}shared memory|/dev/shm.{0,60}No space left on device",
-            "/dev/shm is too small: mount an emptyDir with medium Memory there",
+            "its shared memory is too small: mount an emptyDir with medium Memory at /dev/shm",
             "",
         ),
         (r"No space left on device", "the disk is full", ""),
         (
-            r"No CUDA GPUs are available|Failed to infer device type|no CUDA-capable device|NVIDIA driver on your system"
-            r"|driver version is insufficient|libcuda\.so\.1: cannot open|Driver/library version mismatch",
+            r"No CUDA GPUs are available|Failed to infer device type|no CUDA-capable device|"
+            r"NVIDIA driver on your system|driver version is insufficient|libcuda\.so\.1: cannot open|"
+            r"Driver/library version mismatch",
             "the container sees no GPU that it can use: request one, and check driver and runtime class",
             "",
         ),

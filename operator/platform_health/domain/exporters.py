@@ -59,3 +59,12 @@ def _of_dcgm(container: Container) -> frozenset[int]:
         return frozenset()
     found = re.search(r":(\d+)\Z", address or "")
     return frozenset({int(found[1])}) if found else frozenset()
+
+
+_PREFIXES = {"vllm": "vllm:", "simulator": "vllm:", "sglang": "sglang:", "tgi": "tgi_", "triton": "nv_"}
+
+
+def metric_prefixes(pod: Pod) -> tuple[str, ...]:
+    """How the names of the metrics start that the recognised programs of a pod serve."""
+    found = [_PREFIXES[server.engine] for server in servers(pod) if server.engine in _PREFIXES]
+    return tuple(found + ["DCGM_FI_" for _ in dcgm_exporters(pod)])

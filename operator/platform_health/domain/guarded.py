@@ -1,9 +1,10 @@
 """Which paths of a model server want a key, and whether one is configured.
 
-Facts: vLLM ``AuthenticationMiddleware`` (/v1; 0.22.1 adds /v2 and /inference, 0.28 adds /cohere), SGLang (everything but
-/health*, /ready*, /metrics*), llama.cpp ``server.cpp`` (everything but its public list), LiteLLM ``user_api_key_auth``
-(/health asks every model; /health/liveliness and /health/readiness are open), Tabby ``authorize_request`` (/v1 and /v1beta
-in webserver mode, which is the default since 0.11). A GET of TGI, Triton or Ollama never wants a key.
+Facts: vLLM ``AuthenticationMiddleware`` (/v1; 0.22.1 adds /v2 and /inference, 0.28 adds /cohere), SGLang (everything
+but /health*, /ready*, /metrics*), llama.cpp ``server.cpp`` (everything but its public list), LiteLLM
+``user_api_key_auth`` (/health asks every model; /health/liveliness and /health/readiness are open), Tabby
+``authorize_request`` (/v1 and /v1beta in webserver mode, which is the default since 0.11). A GET of TGI, Triton or
+Ollama never wants a key.
 """
 
 from __future__ import annotations

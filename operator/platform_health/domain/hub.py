@@ -37,7 +37,7 @@ class Source(NamedTuple):
 
 
 def source(server: Server) -> Source | None:
-    """What a server loads from the hub, None where it loads something else, or what it loads is not in its arguments."""
+    """What a server loads from the hub, None where it loads something else or its arguments do not say what."""
     if server.engine not in ("vllm", "sglang", "tgi") or "dummy" in server.command.values("--load-format"):
         return None
     entry = server.container.variable("MODEL_ID") if server.engine == "tgi" else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from platform_health.domain.pools import is_in_mesh
+from platform_health.domain.meshes import is_meshed
 from platform_health.domain.servers import Server, is_understood, servers, servers_of
 from platform_health.inventory import Inventory, Unknown
 from platform_health.views.core import Container, Pod, Service
@@ -53,9 +53,9 @@ def _targeted(pod: Pod, inventory: Inventory) -> frozenset[int]:
     )
 
 
-def is_certain(pod: Pod) -> bool:
+def is_certain(pod: Pod, inventory: Inventory) -> bool:
     """Whether what a pod listens on is known for sure: each container is understood or declares its ports."""
-    return not is_in_mesh(pod) and all(_is_certain(container) for _, container in pod.spec.long_running())
+    return not is_meshed(pod, inventory) and all(_is_certain(container) for _, container in pod.spec.long_running())
 
 
 def _is_certain(container: Container) -> bool:

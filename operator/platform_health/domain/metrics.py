@@ -196,7 +196,9 @@ def dropped(selector: Selector, inventory: Inventory) -> Drop | None:
         raise Unknown(gap)
     if not verdicts:
         raise Unknown(f"no {_CALLED[entry.program]} is known that could emit {selector.name}")
-    return Drop(selector.name, entry, f"{_CALLED[entry.program]} here ({', '.join(_versions(entry.program, inventory))})")
+    return Drop(
+        selector.name, entry, f"{_CALLED[entry.program]} here ({', '.join(_versions(entry.program, inventory))})"
+    )
 
 
 def _versions(program: str, inventory: Inventory) -> list[str]:

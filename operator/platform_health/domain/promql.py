@@ -146,6 +146,20 @@ def children(node: Any) -> list[Any]:
     return []
 
 
+def summed_selectors(query: str) -> list[Selector]:
+    """The selectors below a ``sum`` or ``count``, whose result changes when series are there twice."""
+    tree = parse(query)
+    return [] if isinstance(tree, Invalid) else list(_summed(tree))
+
+
+def _summed(node: Any) -> Iterator[Selector]:
+    if type(node).__name__ == "AggregateExpr" and str(node.op).rpartition(".")[2].lower() in ("sum", "count"):
+        yield from _selectors(node)
+        return
+    for child in children(node):
+        yield from _summed(child)
+
+
 def is_bare_selector(query: str) -> bool:
     """Whether a query is one vector selector and nothing else, so that it returns one element per series."""
     tree = parse(query)

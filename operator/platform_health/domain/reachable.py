@@ -12,7 +12,7 @@ from typing import NamedTuple
 from platform_health.domain.command import is_literal
 from platform_health.domain.meshes import is_meshed
 from platform_health.domain.servers import Server, is_understood, servers_of
-from platform_health.inventory import Unknown
+from platform_health.inventory import Inventory, Unknown
 from platform_health.views.core import Container, Pod
 
 _LOOPBACK = re.compile(r"(?:https?://)?(?:127\.\d+\.\d+\.\d+|localhost|\[::1\]|::1\Z)(?::\d+)?/?\Z")
@@ -43,12 +43,13 @@ class Listening(NamedTuple):
             return True
         if self.opaque:
             raise Unknown(self.opaque)
-        if _is_mentioned(port, self.pod):
+        own = any(port in (server.ports or ()) for server in self.local)
+        if not own and _is_mentioned(port, self.pod):
             raise Unknown(f"port {port} stands in the arguments or variables of {self.pod.workload}")
         return False
 
 
-def listening(pod: Pod) -> Listening:
+def listening(pod: Pod, inventory: Inventory) -> Listening:
     """On which ports the containers of a pod listen."""
     found: list[Server] = []
     ports: set[int] = set()
@@ -65,7 +66,7 @@ def listening(pod: Pod) -> Listening:
     for server in found:
         if server not in local:
             ports |= server.ports or frozenset()
-    if local and is_meshed(pod):
+    if local and is_meshed(pod, inventory):
         opaque = opaque or f"the mesh proxy of {pod.workload} may pass traffic on to the loopback address"
     return Listening(pod, tuple(found), local, frozenset(ports | _answering(pod)), opaque)
 

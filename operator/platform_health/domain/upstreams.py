@@ -18,7 +18,7 @@ from platform_health.invariant import nearest
 from platform_health.inventory import Inventory, Unknown
 from platform_health.views.apps import Deployment, StatefulSet
 from platform_health.views.core import Namespace, Pod, Service
-from platform_health.views.view import Ref, View
+from platform_health.views.view import LabelSelector, Ref, View
 
 NEEDS: tuple[type[View], ...] = (Service, Pod, Namespace, Deployment, StatefulSet)
 """The kinds that are read to tell whether an address leads anywhere."""
@@ -184,7 +184,7 @@ def _no_endpoints(service: Service, inventory: Inventory) -> Problem | None:
     pods = pods_of_service(service, inventory)
     verify = f"kubectl get endpointslices -n {service.namespace} -l kubernetes.io/service-name={service.name}"
     if not pods:
-        if _is_scaled_to_zero(service, inventory):
+        if is_scaled_to_zero(service.namespace, service.selector, inventory):
             return None
         return Problem(f"{service.ref} selects no pods ({service.selector})", follows=(service.ref,), verify=verify)
     if any(pod.is_ready or not inventory.lasted(unready_since(pod), start_allowance(pod)) for pod in pods):
@@ -197,10 +197,10 @@ def _no_endpoints(service: Service, inventory: Inventory) -> Problem | None:
     )
 
 
-def _is_scaled_to_zero(service: Service, inventory: Inventory) -> bool:
-    assert service.selector is not None
-    for kind in (Deployment, StatefulSet):
-        for workload in inventory.near(kind, service.namespace):
-            if workload.replicas == 0 and service.selector.matches(workload.spec.template.metadata.labels):
-                return True
-    return False
+def is_scaled_to_zero(namespace: str, selector: LabelSelector, inventory: Inventory) -> bool:
+    """Whether a workload whose pods the selector would match has no replicas right now."""
+    return any(
+        workload.replicas == 0 and selector.matches(workload.spec.template.metadata.labels)
+        for kind in (Deployment, StatefulSet)
+        for workload in inventory.near(kind, namespace)
+    )

@@ -85,10 +85,10 @@ def _in_pod(pod: Pod, inventory: Inventory) -> Iterator[Obstacle]:
             cause = _cause(state, end.exit_code) or cause_of_end(end)
             yield Obstacle(state.at, f"container {state.container.name}: {cause.words}", cause.told_by)
     scheduled = condition(pod.status.conditions, "PodScheduled")
-    if scheduled is not None and scheduled.status == "False" and scheduled.reason == "Unschedulable":
-        if inventory.lasted(scheduled.last_transition_time, UNSCHEDULED_SECONDS):
-            words = f"no node takes its pod: {_first_sentence(scheduled.message)}"
-            yield Obstacle(Path("spec"), words, "GpuRequestFits", is_final=True)
+    is_refused = scheduled is not None and (scheduled.status, scheduled.reason) == ("False", "Unschedulable")
+    if scheduled is not None and is_refused and inventory.lasted(scheduled.last_transition_time, UNSCHEDULED_SECONDS):
+        words = f"no node takes its pod: {_first_sentence(scheduled.message)}"
+        yield Obstacle(Path("spec"), words, "GpuRequestFits", is_final=True)
 
 
 def _cause(state: State, code: int) -> Cause | None:

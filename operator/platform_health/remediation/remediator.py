@@ -81,6 +81,7 @@ class Remediator:
     ) -> None:
         self._engine, self._journal, self._clock, self._wake_loop = engine, journal, clock, wake
         self._warm_up, self._started = warm_up, clock()
+        self._invariants = {invariant.name: invariant for invariant in engine.invariants}
         self._repairs = Repairs(
             engine,
             cluster,
@@ -163,7 +164,7 @@ class Remediator:
             now=self._clock(),
             started=self._started,
             inventory=self._engine.inventory,
-            invariants={invariant.name: invariant for invariant in self._engine.invariants},
+            invariants=self._invariants,
             entries=self._journal.entries,
             warm_up=self._warm_up,
             braked=self.braked,
@@ -311,6 +312,8 @@ class Remediator:
         for report, braked in list(self.braked.items()):
             if generations.get(report, braked.generation) != braked.generation:
                 del self.braked[report]
+        if all(sighting.policy.mode != "Apply" for sighting in self._sightings):
+            return
         since = self._started + self._warm_up
         because = plan.mass_failure(self._found.values(), self._engine.inventory, self._clock(), since)
         if because is None:

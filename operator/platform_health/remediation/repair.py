@@ -96,8 +96,19 @@ class Repairs:
 
     async def _fresh(self, target: Ref, subject: Ref) -> Fresh:
         raw, view = await self._read(target)
-        beside = (await self._read(subject))[1] if subject != target else None
+        beside = await self._beside(subject) if subject != target else None
         return Fresh(target=target, raw=raw, view=view, subject=beside)
+
+    async def _beside(self, subject: Ref) -> View | None:
+        """The judged object where it is not the one to patch; what the watch knows of it where we may not ask."""
+        try:
+            raw = await self._cluster.get(subject, self._api_version(subject))
+            return self._decode(raw, subject.kind.view)
+        except NotFound:
+            raise Closed(Skip(f"{subject} is gone")) from None
+        except (ApiError, msgspec.ValidationError) as error:
+            log.debug("%s is judged as the watch shows it: %s", subject, error)
+            return self._engine.inventory.peek(subject)
 
     async def _read(self, ref: Ref) -> tuple[Raw | None, View | None]:
         async with self._translated(ref):
@@ -212,11 +223,9 @@ class Repairs:
         try:
             raw = await self._cluster.get(target, self._api_version(target))
             view = self._decode(raw, target.kind.view)
-            if subject == target:
-                return Fresh(target=target, raw=raw, view=view)
-            beside = await self._cluster.get(subject, self._api_version(subject))
-            return Fresh(target=target, raw=raw, view=view, subject=self._decode(beside, subject.kind.view))
-        except msgspec.ValidationError:
+            beside = await self._beside(subject) if subject != target else None
+            return Fresh(target=target, raw=raw, view=view, subject=beside)
+        except (msgspec.ValidationError, Closed):
             return None
         except ApiError as error:
             if meaning(error) in ("later", "unknown"):

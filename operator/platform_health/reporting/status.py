@@ -6,8 +6,7 @@ seconds. So two statuses can be compared as they are, and a writer that compares
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
@@ -16,7 +15,7 @@ import msgspec
 from platform_health.api.spec import Spec
 from platform_health.api.status import MAX_FIXES, MAX_TEXT
 from platform_health.findings import Finding
-from platform_health.invariant import Fix, Operation
+from platform_health.invariant import Fix
 from platform_health.inventory import parse_time
 from platform_health.reporting.report import Report
 from platform_health.views import kinds
@@ -27,6 +26,7 @@ Document = dict[str, Any]
 MAX_BYTES = 900_000
 """etcd refuses requests above 1.5 MiB, with an error that looks as if trying again would help."""
 MAX_PATCH_BYTES = 2_048
+MAX_OPERATIONS = 64
 MAX_TOP = 120
 
 JUDGED = "Judged"
@@ -276,24 +276,34 @@ def _fix(fix: Fix) -> Document:
     document: Document = {"title": shorten(fix.title), "safety": fix.safety}
     if fix.target is not None:
         document["target"] = _object(fix.target)
-    if fix.patch and is_shareable(fix.patch):
-        document["patch"] = list(msgspec.to_builtins(fix.patch))
+    if is_shareable(fix):
+        document |= {"patch": list(msgspec.to_builtins(fix.patch))} if fix.patch else {}
+        document |= {"create": fix.create} if fix.create else {}
     return document
 
 
-_CONFIDENTIAL = re.compile(r"/(env|envFrom|args|command|data|binaryData|stringData)(/|\Z)")
+_CONFIDENTIAL = frozenset({"env", "envFrom", "args", "command", "data", "binaryData", "stringData"})
 
 
-def is_shareable(patch: Sequence[Operation]) -> bool:
-    """Whether a patch may stand in a status, which more people read than may read the object itself.
+def is_shareable(fix: Fix) -> bool:
+    """Whether a fix may stand in a status with its patch, as more people read it than may read the object itself.
 
     Environments, arguments and configuration carry passwords and tokens; long patches do not belong there either.
     """
     return (
-        not any(_CONFIDENTIAL.search(operation.path) for operation in patch)
-        and len(patch) <= 64
-        and len(msgspec.json.encode(patch)) <= MAX_PATCH_BYTES
+        not any(_is_confidential(operation.path.split("/"), operation.value) for operation in fix.patch)
+        and not _is_confidential((), fix.create)
+        and len(fix.patch) <= MAX_OPERATIONS
+        and len(msgspec.json.encode((fix.patch, fix.create))) <= MAX_PATCH_BYTES
     )
+
+
+def _is_confidential(path: Iterable[str], value: object) -> bool:
+    if not _CONFIDENTIAL.isdisjoint(path):
+        return True
+    if isinstance(value, Mapping):
+        return any(_is_confidential((key,), inner) for key, inner in value.items())
+    return isinstance(value, list | tuple) and any(_is_confidential((), inner) for inner in value)
 
 
 def _bounded(

@@ -9,12 +9,12 @@ mistaken for an absent one.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from sys import intern
 from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 from msgspec.structs import force_setattr
 
+from platform_health.sources.sharing import share
 from platform_health.views.view import Kind, View
 
 T = TypeVar("T")
@@ -155,11 +155,7 @@ class ViewDecoder:
         if not metadata.name:
             return Seen((metadata.namespace, ""), None, "it has no name")
         force_setattr(view, "api_version", self._api_version)
-        if metadata.namespace:
-            force_setattr(metadata, "namespace", intern(metadata.namespace))
-        if metadata.labels:
-            labels = {intern(key): intern(value) for key, value in metadata.labels.items()}
-            force_setattr(metadata, "labels", labels)
+        share(view)
         return Seen((metadata.namespace, metadata.name), view)
 
 

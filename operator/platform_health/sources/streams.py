@@ -3,8 +3,8 @@
 What goes wrong is told apart, because it means different things: an expired version means listing again; 403 says that
 the kind may not be read; 404 is for discovery to explain, as an API server that has just started serves some kinds
 later than others; everything else is waited out with growing, jittered pauses while what is known stays, and becomes
-stale when that takes too long. None of it ends the streams of other kinds. A connection on which nothing comes in, not even
-the bookmark of every minute, is given up: it may be half-open, or follow a version that the server does not have.
+stale when that takes too long. None of it ends the streams of other kinds. A connection on which nothing comes in, not
+even the bookmark of every minute, is given up: it may be half-open, or follow a version that the server does not have.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ import msgspec
 from platform_health.views.core import Pod, Template
 from platform_health.views.view import (
     Condition,
+    IntOrString,
     Kind,
     LabelSelector,
     Metadata,
@@ -50,6 +51,19 @@ class Workload(View, frozen=True):
             )
 
 
+class RollingUpdate(Shape, frozen=True):
+    """How many pods a rollout may take away at once: a number or a percentage, rounded down."""
+
+    max_unavailable: IntOrString = "25%"
+
+
+class Strategy(Shape, frozen=True):
+    """How a Deployment replaces its pods."""
+
+    type: str = "RollingUpdate"
+    rolling_update: RollingUpdate = RollingUpdate()
+
+
 class ScalableSpec(Shape, frozen=True):
     """The specification of a workload with replicas."""
 
@@ -57,6 +71,7 @@ class ScalableSpec(Shape, frozen=True):
     selector: LabelSelector | None = None
     template: Template = Template()
     paused: bool = False
+    strategy: Strategy = Strategy()
     workload_ref: dict[str, Any] | None = None
 
 
@@ -81,6 +96,15 @@ class ScalableWorkload(Workload, frozen=True):
     def replicas(self) -> int:
         """``spec.replicas``, 1 by default."""
         return 1 if self.spec.replicas is None else self.spec.replicas
+
+    @property
+    def max_unavailable(self) -> int:
+        """How many pods a rolling update may take away before their successors are Ready."""
+        allowed = self.spec.strategy.rolling_update.max_unavailable
+        if isinstance(allowed, int):
+            return allowed
+        percentage = allowed.removesuffix("%")
+        return self.replicas * int(percentage) // 100 if percentage.isdigit() else 0
 
     def templates(self) -> Iterator[tuple[Path, Template]]:
         """The one template."""

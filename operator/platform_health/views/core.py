@@ -500,7 +500,9 @@ _ROLES = (
         OTHER_GPU_EXPORTER,
     ),
     (
-        re.compile(r"/alloy|target-?allocator|grafana/agent|victoriametrics/operator|datadog/agent|newrelic-prometheus"),
+        re.compile(
+            r"/alloy|target-?allocator|grafana/agent|victoriametrics/operator|datadog/agent|newrelic-prometheus"
+        ),
         MONITOR_READER,
     ),
     (re.compile(r"/prometheus-operator(:|@|$)"), PROMETHEUS_OPERATOR),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import ClassVar
 
-from platform_health.views.view import Kind, Labels, Shape, Term, View
+from platform_health.views.gateway import AttachedPolicy, AttachedPolicySpec
+from platform_health.views.view import Kind, Shape, View
 
 GROUP = "gateway.envoyproxy.io"
 
@@ -24,65 +24,33 @@ class EnvoyProxy(View, frozen=True):
     spec: EnvoyProxySpec = EnvoyProxySpec()
 
 
-class TargetRef(Shape, frozen=True):
-    """What a policy is attached to; always in its own namespace. ``section_name`` narrows it to a rule or listener."""
-
-    group: str = ""
-    kind: str = ""
-    name: str = ""
-    section_name: str = ""
-
-
-class TargetSelector(Shape, frozen=True):
-    """What a policy is attached to, by labels."""
-
-    group: str = "gateway.networking.k8s.io"
-    kind: str = ""
-    match_labels: Labels = {}
-
-
 class HttpTimeout(Shape, frozen=True):
     """HTTP timeouts of a backend as GEP-2257 durations."""
 
     request_timeout: str | None = None
-    stream_idle_timeout: str | None = None
 
 
 class Timeout(Shape, frozen=True):
     """Timeouts of a backend."""
 
-    http: HttpTimeout = HttpTimeout()
+    http: HttpTimeout | None = None
 
 
-class BackendTrafficPolicySpec(Shape, frozen=True):
-    """The specification of a BackendTrafficPolicy; ``target_ref`` is the deprecated single form."""
+class BackendTrafficPolicySpec(AttachedPolicySpec, frozen=True):
+    """The specification of a BackendTrafficPolicy."""
 
-    target_ref: TargetRef | None = None
-    target_refs: tuple[TargetRef, ...] = ()
-    target_selectors: tuple[TargetSelector, ...] = ()
-    timeout: Timeout = Timeout()
+    timeout: Timeout | None = None
 
 
-class BackendTrafficPolicy(View, frozen=True):
-    """A BackendTrafficPolicy."""
+class BackendTrafficPolicy(AttachedPolicy, frozen=True):
+    """How proxies talk to the backends of a Gateway or a route."""
 
     kind: ClassVar[Kind] = Kind(GROUP, "BackendTrafficPolicy", "backendtrafficpolicies", ("v1alpha1",))
 
     spec: BackendTrafficPolicySpec = BackendTrafficPolicySpec()
 
     @property
-    def targets(self) -> tuple[TargetRef, ...]:
-        """What it is attached to by name."""
-        single = (self.spec.target_ref,) if self.spec.target_ref is not None else ()
-        return (*single, *self.spec.target_refs)
-
-    def terms(self) -> Iterator[Term]:
-        """Labels, and what it is attached to."""
-        yield from View.terms(self)
-        for target in self.targets:
-            yield target_term(target.kind, target.name)
-
-
-def target_term(kind: str, name: str) -> Term:
-    """The index term of the policies attached to an object of their namespace."""
-    return f"target:{kind}/{name}"
+    def request_timeout(self) -> str | None:
+        """How long a request may take, None where the policy does not say."""
+        http = self.spec.timeout.http if self.spec.timeout is not None else None
+        return http.request_timeout if http is not None else None

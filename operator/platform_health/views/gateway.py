@@ -255,6 +255,13 @@ class RouteMatch(Shape, frozen=True):
     query_params: tuple[QueryMatch, ...] = ()
     method: str | GrpcMethod = ""
 
+    def __str__(self) -> str:
+        words = [f"{self.path.type} {self.path.value}", *(f"{entry.name}={entry.value}" for entry in self.headers)]
+        words += [f"?{entry.name}={entry.value}" for entry in self.query_params]
+        if isinstance(self.method, GrpcMethod):
+            return f"{self.method.service}/{self.method.method}"
+        return " ".join([self.method, *words] if self.method else words)
+
 
 class RewritePath(Shape, frozen=True):
     """How a path is rewritten."""
@@ -313,6 +320,9 @@ class Rule(Shape, frozen=True):
         """Whether the rule answers by itself, so that its backends are never asked."""
         return any(entry.type == "RequestRedirect" for entry in self.filters)
 
+    def __str__(self) -> str:
+        return ", ".join(str(match) for match in self.matches) or "PathPrefix /"
+
 
 class RouteSpec(Shape, frozen=True):
     """The specification of a route."""
@@ -369,6 +379,11 @@ class Route(View, frozen=True):
                 at = Path("spec.rules") / number / "backendRefs" / index
                 yield resolve(backend, self.namespace, at, number)
 
+    def rules(self) -> Iterator[tuple[Path, Rule]]:
+        """The rules with their paths."""
+        for number, rule in enumerate(self.spec.rules):
+            yield Path("spec.rules") / number, rule
+
     def weighted_backends(self) -> Iterator[Backend]:
         """The backends that get requests: weight not 0, in rules that do not redirect."""
         for backend in self.backends():
@@ -402,7 +417,8 @@ class Route(View, frozen=True):
         for _, parent, namespace in self.gateways():
             yield parent_term(namespace, parent.name)
         for _, match in self.matches():
-            yield match_term(match)
+            for host in self.hosts or ("",):
+                yield match_term(match, host)
 
     def matches(self) -> Iterator[tuple[int, RouteMatch]]:
         """The matches of every rule with the rule's number; no matches means the prefix ``/``."""
@@ -416,9 +432,9 @@ class Route(View, frozen=True):
         return frozenset(name.lower() for name in self.spec.hostnames)
 
 
-def match_term(match: RouteMatch) -> Term:
-    """The index term of the routes that match a path."""
-    return f"path:{match.path.type}:{match.path.value}"
+def match_term(match: RouteMatch, host: str) -> Term:
+    """The index term of the routes that match a path for a host name, empty for any."""
+    return f"path:{match.path.type}:{match.path.value}@{host}"
 
 
 def resolve(backend: BackendRef, namespace: str, at: Path, rule: int) -> Backend:
@@ -491,6 +507,50 @@ class ReferenceGrant(View, frozen=True):
         """Whether it lets ``source`` (group, kind, namespace) refer to ``target`` (group, kind, name) here."""
         return any((entry.group, entry.kind, entry.namespace) == source for entry in self.spec.from_) and any(
             (entry.group, entry.kind) == target[:2] and entry.name in ("", target[2]) for entry in self.spec.to
+        )
+
+
+class TargetRef(Shape, frozen=True):
+    """What a policy is attached to, in its own namespace; ``section_name`` narrows it to a rule or a listener."""
+
+    group: str = ""
+    kind: str = ""
+    name: str = ""
+    section_name: str = ""
+
+
+class TargetSelector(Shape, frozen=True):
+    """What a policy is attached to, by labels."""
+
+    group: str = GROUP
+    kind: str = ""
+    match_labels: Labels = {}
+
+
+class AttachedPolicySpec(Shape, frozen=True):
+    """The specification of a policy of an implementation's own (GEP-713)."""
+
+    target_ref: TargetRef | None = None
+    target_refs: tuple[TargetRef, ...] = ()
+    target_selectors: tuple[TargetSelector, ...] = ()
+
+
+class AttachedPolicy(View, frozen=True):
+    """A policy that is attached to objects of its namespace."""
+
+    spec: AttachedPolicySpec = AttachedPolicySpec()
+
+    def is_for(self, target: View) -> bool:
+        """Whether the policy is attached to an object."""
+        if target.namespace != self.namespace:
+            return False
+        kind = (target.kind.group, target.kind.name)
+        single = (self.spec.target_ref,) if self.spec.target_ref is not None else ()
+        return any(
+            (entry.group, entry.kind, entry.name) == (*kind, target.name) for entry in (*single, *self.spec.target_refs)
+        ) or any(
+            (entry.group, entry.kind) == kind and LabelSelector(match_labels=entry.match_labels).matches(target.labels)
+            for entry in self.spec.target_selectors
         )
 
 

@@ -1,10 +1,11 @@
-"""GKE's policies for Gateways: HealthCheckPolicy."""
+"""GKE's policies for Gateways: HealthCheckPolicy and GCPBackendPolicy."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import ClassVar
 
+from platform_health.views.gateway import AttachedPolicy, AttachedPolicySpec
 from platform_health.views.view import Kind, Shape, Term, View
 
 GROUP = "networking.gke.io"
@@ -66,3 +67,23 @@ class HealthCheckPolicy(View, frozen=True):
 def policy_term(group: str, kind: str, name: str) -> Term:
     """The index term of the policies about one object of their namespace."""
     return f"policy-target:{kind}.{group}/{name}"
+
+
+class BackendDefaults(Shape, frozen=True):
+    """Settings for a backend."""
+
+    timeout_sec: int | None = None
+
+
+class GcpBackendPolicySpec(AttachedPolicySpec, frozen=True):
+    """The specification of a GCPBackendPolicy."""
+
+    default: BackendDefaults = BackendDefaults()
+
+
+class GcpBackendPolicy(AttachedPolicy, frozen=True):
+    """How load balancers treat one Service or InferencePool."""
+
+    kind: ClassVar[Kind] = Kind(GROUP, "GCPBackendPolicy", "gcpbackendpolicies")
+
+    spec: GcpBackendPolicySpec = GcpBackendPolicySpec()

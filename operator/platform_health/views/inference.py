@@ -270,3 +270,53 @@ class InferencePoolImport(View, frozen=True):
     """A pool of another cluster."""
 
     kind: ClassVar[Kind] = Kind(LEGACY_GROUP, "InferencePoolImport", "inferencepoolimports", ("v1alpha1",))
+
+
+class ModelMatch(Shape, frozen=True):
+    """The model that a request asks for."""
+
+    type: str = "Exact"
+    value: str = ""
+
+
+class RewriteMatch(Shape, frozen=True):
+    """One match of a rewrite; none means every request."""
+
+    model: ModelMatch | None = None
+
+
+class RewriteTarget(Shape, frozen=True):
+    """A model that requests are rewritten to."""
+
+    model_rewrite: str = ""
+    weight: int = 1
+
+
+class RewriteRule(Shape, frozen=True):
+    """One rule of a rewrite."""
+
+    matches: tuple[RewriteMatch, ...] = ()
+    targets: tuple[RewriteTarget, ...] = ()
+
+
+class RewriteSpec(Shape, frozen=True):
+    """The specification of an InferenceModelRewrite."""
+
+    pool_ref: PoolRef | None = None
+    rules: tuple[RewriteRule, ...] = ()
+
+
+class LegacyInferenceModelRewrite(View, frozen=True):
+    """An InferenceModelRewrite of inference.networking.x-k8s.io."""
+
+    kind: ClassVar[Kind] = Kind(LEGACY_GROUP, "InferenceModelRewrite", "inferencemodelrewrites", ("v1alpha2",))
+
+    spec: RewriteSpec = RewriteSpec()
+
+
+class InferenceModelRewrite(View, frozen=True):
+    """An InferenceModelRewrite of llm-d.ai."""
+
+    kind: ClassVar[Kind] = Kind("llm-d.ai", "InferenceModelRewrite", "inferencemodelrewrites", ("v1alpha2",))
+
+    spec: RewriteSpec = RewriteSpec()

@@ -11,6 +11,12 @@ from platform_health.views.view import Condition, IntOrString, Kind, LabelSelect
 GROUP = "monitoring.coreos.com"
 
 
+class ScrapeClass(Shape, frozen=True):
+    """A named set of scrape settings that monitors may refer to."""
+
+    name: str = ""
+
+
 class PrometheusSpec(Shape, frozen=True):
     """What a Prometheus selects. An absent selector selects nothing, an empty one everything."""
 
@@ -30,6 +36,7 @@ class PrometheusSpec(Shape, frozen=True):
     scrape_interval: str = ""
     service_account_name: str = ""
     additional_scrape_configs: dict[str, Any] | None = None
+    scrape_classes: tuple[ScrapeClass, ...] = ()
 
 
 class Prometheus(View, frozen=True):
@@ -130,6 +137,37 @@ class Endpoint(Shape, frozen=True):
         """Whether the scrape sends any credentials."""
         secret = self.bearer_token_secret is not None and bool(self.bearer_token_secret.name)
         return secret or bool(self.authorization or self.basic_auth or self.bearer_token_file or self.oauth2)
+
+    def secrets(self) -> Iterator[tuple[Path, KeySelector]]:
+        """The keys of Secrets that it refers to, with their paths in the endpoint."""
+        tls, oauth2 = self.tls_config or TlsConfig(), self.oauth2 or OAuth2()
+        basic, header = self.basic_auth or BasicAuth(), self.authorization or Authorization()
+        yield from _given(
+            ("bearerTokenSecret", self.bearer_token_secret),
+            ("authorization.credentials", header.credentials),
+            ("basicAuth.username", basic.username),
+            ("basicAuth.password", basic.password),
+            ("tlsConfig.ca.secret", (tls.ca or KeyOrConfigMap()).secret),
+            ("tlsConfig.cert.secret", (tls.cert or KeyOrConfigMap()).secret),
+            ("tlsConfig.keySecret", tls.key_secret),
+            ("oauth2.clientId.secret", (oauth2.client_id or KeyOrConfigMap()).secret),
+            ("oauth2.clientSecret", oauth2.client_secret),
+        )
+
+    def config_maps(self) -> Iterator[tuple[Path, KeySelector]]:
+        """The keys of ConfigMaps that it refers to, with their paths in the endpoint."""
+        tls, oauth2 = self.tls_config or TlsConfig(), self.oauth2 or OAuth2()
+        yield from _given(
+            ("tlsConfig.ca.configMap", (tls.ca or KeyOrConfigMap()).config_map),
+            ("tlsConfig.cert.configMap", (tls.cert or KeyOrConfigMap()).config_map),
+            ("oauth2.clientId.configMap", (oauth2.client_id or KeyOrConfigMap()).config_map),
+        )
+
+
+def _given(*references: tuple[str, KeySelector | None]) -> Iterator[tuple[Path, KeySelector]]:
+    for at, selector in references:
+        if selector is not None and selector.name:
+            yield Path(at), selector
 
 
 class NamespaceSelector(Shape, frozen=True):
@@ -250,3 +288,9 @@ class PrometheusRule(View, frozen=True):
         yield from View.terms(self)
         if any(GPU_METRIC in str(rule.expr) for _, rule in self.rules()):
             yield GPU_METRIC
+
+
+class ScrapeConfig(View, frozen=True):
+    """A ScrapeConfig: targets of any kind, which are not looked at."""
+
+    kind: ClassVar[Kind] = Kind(GROUP, "ScrapeConfig", "scrapeconfigs", ("v1alpha1",))

@@ -31,7 +31,7 @@ class DaemonSets(Shape, frozen=True):
 class ClusterPolicySpec(Shape, frozen=True):
     """The specification of a ClusterPolicy."""
 
-    dcgm_exporter: DcgmExporter = DcgmExporter()
+    dcgm_exporter: DcgmExporter | None = None
     daemonsets: DaemonSets | None = None
 
 
@@ -45,7 +45,12 @@ class ClusterPolicy(View, frozen=True):
     @property
     def monitor(self) -> ExporterMonitor | None:
         """What it says of the exporter's ServiceMonitor; None where it says nothing."""
-        return self.spec.dcgm_exporter.service_monitor
+        return self.spec.dcgm_exporter.service_monitor if self.spec.dcgm_exporter else None
+
+    @property
+    def runs_exporter(self) -> bool:
+        """Whether the operator runs a DCGM exporter; it does unless told not to."""
+        return self.spec.dcgm_exporter is None or self.spec.dcgm_exporter.enabled is not False
 
     @property
     def tolerations(self) -> tuple[Toleration, ...]:

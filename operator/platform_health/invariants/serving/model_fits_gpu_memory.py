@@ -20,9 +20,9 @@ _RECENT_SECONDS = 3600
 def model_fits_gpu_memory(pod: Pod, inventory: Inventory) -> Iterator[Violation]:
     """A model with its context length and batch size fits into the memory of its GPUs.
 
-    Why: the server loads the weights, then reserves a KV cache for at least one request of the full context length, then
-    warms up with a full batch. Where one of these does not fit, it exits, and Kubernetes starts it again with the same
-    outcome. After a crash under load it comes back, until the next peak.
+    Why: the server loads the weights, then reserves a KV cache for at least one request of the full context length,
+    then warms up with a full batch. Where one of these does not fit, it exits, and Kubernetes starts it again with the
+    same outcome. After a crash under load it comes back, until the next peak.
 
     Remedy: the argument that the message names; where the server computed the value that fits, it is given. It is read
     from the termination message, which holds the log only with `terminationMessagePolicy: FallbackToLogsOnError`.

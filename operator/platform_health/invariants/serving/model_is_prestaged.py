@@ -23,12 +23,12 @@ from platform_health.views.view import Path
 def model_is_prestaged(pod: Pod, inventory: Inventory) -> Iterator[Violation]:
     """A model server finds its model: in a mounted cache, or at the hub with a token that exists.
 
-    Why: with `HF_HUB_OFFLINE` the hub is not asked, so that a model named by its hub id must be in a cache that is mounted.
-    A token that comes from a Secret or key that does not exist keeps the container in CreateContainerConfigError.
+    Why: with `HF_HUB_OFFLINE` the hub is not asked, so that a model named by its hub id must be in a mounted cache. A
+    token that comes from a Secret or key that does not exist keeps the container in CreateContainerConfigError.
     Replicas that each download from the hub without a token share one address, and its limit (HTTP 429).
 
-    Remedy: mount a volume at `HF_HOME` (or `HF_HUB_CACHE`, `--download-dir`) that a Job or init container fills; create the
-    Secret in the namespace of the pod, with the key that is asked for.
+    Remedy: mount a volume at `HF_HOME` (or `HF_HUB_CACHE`, `--download-dir`) that a Job or init container fills; create
+    the Secret in the namespace of the pod, with the key that is asked for.
 
     See: Hugging Face Hub, "Environment variables" and "Rate limits"; Kubernetes, "Secrets".
     """

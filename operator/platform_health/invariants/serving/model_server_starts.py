@@ -14,9 +14,9 @@ from platform_health.views.core import Pod
 def model_server_starts(pod: Pod, inventory: Inventory) -> Iterator[Violation]:
     """The containers of a model server start and keep running.
 
-    Why: a container that cannot get its image, its configuration or enough memory is tried again and again, with growing
-    pauses; until it runs, its pod takes no requests. The reason that Kubernetes shows (CrashLoopBackOff) is only the
-    last link of a chain: the cause stands in the exit code and the termination message of the last run.
+    Why: a container that cannot get its image, its configuration or enough memory is tried again and again, with
+    growing pauses; until it runs, its pod takes no requests. The reason that Kubernetes shows (CrashLoopBackOff) is
+    only the last link of a chain: the cause stands in the exit code and the termination message of the last run.
 
     Remedy: what the message says. A container with `terminationMessagePolicy: FallbackToLogsOnError` leaves the end of
     its log in its status, where the cause can be read from; without it, look at `kubectl logs --previous`.

@@ -17,9 +17,9 @@ _RECENT_SECONDS = 3600
 def pod_fits_host_memory(pod: Pod, inventory: Inventory) -> Iterator[Violation]:
     """No container is killed for using more memory than its limit or its node allows.
 
-    Why: loading weights, pinned buffers, CPU offloading and shared memory use the memory of the host, beside that of the
-    GPU. Beyond the limit the kernel kills the container (reason OOMKilled). Exit code 137 alone proves nothing: a failed
-    liveness probe ends a container with the same code.
+    Why: loading weights, pinned buffers, CPU offloading and shared memory use the memory of the host, beside that of
+    the GPU. Beyond the limit the kernel kills the container (reason OOMKilled). Exit code 137 alone proves nothing: a
+    failed liveness probe ends a container with the same code.
 
     Remedy: raise `resources.limits.memory`, or load less at a time (a smaller `--swap-space`, `--cpu-offload-gb`,
     fewer parallel downloads). What is written to an emptyDir with medium Memory, such as `/dev/shm`, counts too.

@@ -17,8 +17,8 @@ from platform_health.views.view import Path
 def probe_needs_no_auth(pod: Pod, inventory: Inventory) -> Iterator[Violation]:
     """Probes ask a path that needs no key.
 
-    Why: the kubelet sends no key. A readiness probe that is answered with 401 keeps the pod out of its Service; a liveness
-    probe ends the container again and again. LiteLLM's `/health` also asks every configured model, each time.
+    Why: the kubelet sends no key. A readiness probe that is answered with 401 keeps the pod out of its Service; a
+    liveness probe ends the container again and again. LiteLLM's `/health` also asks every configured model, each time.
 
     Remedy: vLLM, SGLang and llama.cpp answer `/health` to everyone, LiteLLM `/health/readiness` and
     `/health/liveliness`, Tabby `/metrics`. Do not put the key into the probe's headers: manifests are no place for it.

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from platform_health.domain.reachable import Listening, listening
 from platform_health.domain.selection import pods_of_service
 from platform_health.invariant import ERROR, Fix, Inventory, Operation, Path, Violation, invariant, pointer
-from platform_health.views.core import Pod, Service, ServicePort
+from platform_health.views.core import Namespace, Pod, Service, ServicePort
 
 
-@invariant(severity=ERROR, symptom="HTTP 502 or 503: connection refused", needs=(Pod,), fixes=(Service,))
+@invariant(severity=ERROR, symptom="HTTP 502 or 503: connection refused", needs=(Pod, Namespace), fixes=(Service,))
 def server_listens_where_asked(service: Service, inventory: Inventory) -> Iterator[Violation]:
     """A Service of model servers leads to a port on which they listen, and so do their probes.
 
@@ -25,7 +25,7 @@ def server_listens_where_asked(service: Service, inventory: Inventory) -> Iterat
     """
     if service.selector is None or service.is_external_name or service.is_headless or service.is_shadow:
         return
-    found = [listening(pod) for pod in pods_of_service(service, inventory)]
+    found = [listening(pod, inventory) for pod in pods_of_service(service, inventory)]
     found = [entry for entry in found if not _computes_only(entry)]
     if not found or not all(entry.servers for entry in found):
         return
@@ -77,13 +77,10 @@ def _fix(service: Service, found: list[Listening]) -> Fix | None:
     if len(numbers) != 1 or len(service.spec.ports) != 1:
         return None
     number = next(iter(numbers))
-    operation = "add" if service.spec.ports[0].target_port is None else "replace"
-    return Fix(
-        title=f"set targetPort to {number}",
-        safety="safe",
-        target=service.ref,
-        patch=(Operation(operation, pointer("spec", "ports", 0, "targetPort"), number),),
-    )
+    path = pointer("spec", "ports", 0, "targetPort")
+    is_new = service.spec.ports[0].target_port is None
+    operation = Operation("add", path, number) if is_new else Operation("replace", path, number)
+    return Fix(title=f"set targetPort to {number}", safety="safe", target=service.ref, patch=(operation,))
 
 
 def _probes(entry: Listening) -> Iterator[Violation]:

@@ -61,7 +61,7 @@ def _mentions_variable(server: Server) -> bool:
 
 
 def _severity(pod: Pod, server: Server, service: Service) -> Severity | None:
-    """Error where the server cannot start, warning where it runs until the next start, None where it runs in spite of it."""
+    """Error where the server cannot start, warning where its next start fails, None where it runs in spite of it."""
     if pod.is_stateless:
         return ERROR
     running = [state.status for state in states(pod) if state.container is server.container]

@@ -17,11 +17,11 @@ def tool_choice_is_complete(pod: Pod, inventory: Inventory) -> Iterator[Violatio
     """A vLLM server with automatic tool choice names the parser for its model's tool calls.
 
     Why: with `--enable-auto-tool-choice` and without `--tool-call-parser` vLLM exits at once ("Error:
-    --enable-auto-tool-choice requires --tool-call-parser"). Qwen2.5-Coder follows the format of none of the parsers: its
-    tool calls arrive as plain text and `tool_calls` stays empty.
+    --enable-auto-tool-choice requires --tool-call-parser"). Qwen2.5-Coder follows the format of none of the parsers:
+    its tool calls arrive as plain text and `tool_calls` stays empty.
 
-    Remedy: add the parser of the model, such as `hermes`, `llama3_json` or `mistral`. With Qwen2.5-Coder let agents send
-    `tool_choice: required`, or name the function, instead of `auto`.
+    Remedy: add the parser of the model, such as `hermes`, `llama3_json` or `mistral`. With Qwen2.5-Coder let agents
+    send `tool_choice: required`, or name the function, instead of `auto`.
 
     See: vLLM, "Tool Calling"; vllm#32926.
     """

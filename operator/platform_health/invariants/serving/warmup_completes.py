@@ -19,12 +19,12 @@ _ALLOWANCE_SECONDS = 3600
 def warmup_completes(job: Job, inventory: Inventory) -> Iterator[Violation]:
     """A Job that downloads a model or warms it up gets done.
 
-    Why: without it the first requests after a start pay for the download, the compilation and the empty cache, or a server
-    in offline mode finds no model at all.
+    Why: without it the first requests after a start pay for the download, the compilation and the empty cache, or a
+    server in offline mode finds no model at all.
 
-    Remedy: what the message names: a GPU request that no node can fill, an image that cannot be pulled, a token that may
-    not read the repository, a prompt beyond `--max-model-len`, or an `activeDeadlineSeconds` shorter than the download
-    takes. A Job without a deadline is named after one hour.
+    Remedy: what the message names: a GPU request that no node can fill, an image that cannot be pulled, a token that
+    may not read the repository, a prompt beyond `--max-model-len`, or an `activeDeadlineSeconds` shorter than the
+    download takes. A Job without a deadline is named after one hour.
 
     See: Kubernetes, "Jobs"; Hugging Face, "Download files from the Hub".
     """
