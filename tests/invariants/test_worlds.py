@@ -42,7 +42,7 @@ def test_needs_are_what_is_read(path: Path) -> None:
 )
 def test_fixed_world(path: Path) -> None:
     """Applying every fix of the violated world gives the fixed one, and the fixed one holds."""
-    from platform_health.remediation.patch import apply
+    from platform_health.remediation.patch import applied
 
     world = World(path)
     fixed = path.with_name(path.name.replace(".yaml", ".fixed.yaml"))
@@ -52,7 +52,7 @@ def test_fixed_world(path: Path) -> None:
             continue
         assert finding.fix.target is not None
         assert finding.fix.patch, "a new object is compared by the test of its own"
-        raw[finding.fix.target] = apply(raw[finding.fix.target], finding.fix.patch)
+        raw[finding.fix.target] = applied(raw[finding.fix.target], finding.fix.patch)
     expected = [value for value in yaml.safe_load_all(fixed.read_text()) if value]
     assert sorted(map(canonical, raw.values())) == sorted(map(canonical, expected))
     again = World(fixed)

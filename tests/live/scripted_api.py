@@ -36,6 +36,8 @@ class ScriptedApi:
         self.missing: set[str] = set()
         self.is_down = False
         self.page_size: int | None = None
+        self.epoch = 0
+        """Continue tokens of an earlier epoch have expired."""
         self.requests: list[tuple[str, str, dict]] = []
         self._changed = asyncio.Event()
         self._open: set[asyncio.Task] = set()
@@ -126,8 +128,11 @@ class ScriptedApi:
 
     async def _list(self, request: web.Request, path: str) -> web.Response:
         items = list(self.objects[path].values())
-        start, size = int(request.query.get("continue") or 0), self.page_size or len(items) or 1
-        rest = str(start + size) if start + size < len(items) else ""
+        epoch, start = (int(part) for part in request.query.get("continue", f"{self.epoch}-0").split("-"))
+        if epoch != self.epoch:
+            return status(410)
+        size = self.page_size or len(items) or 1
+        rest = f"{self.epoch}-{start + size}" if start + size < len(items) else ""
         metadata = {"resourceVersion": str(self.version), "continue": rest}
         return web.json_response({"kind": "List", "metadata": metadata, "items": items[start : start + size]})
 

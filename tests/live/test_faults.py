@@ -81,10 +81,12 @@ async def test_a_continue_token_expires(live: Live, kind: Kind) -> None:
     live.api.put(kind, "third", quietly=True)
     live.api.fault(kind, "watch", 410)
 
-    async def first_page(api: ScriptedApi, request):
-        return await api._list(request, PATHS[kind])
+    async def last_answer_of_this_epoch(api: ScriptedApi, request):
+        page = await api._list(request, PATHS[kind])
+        api.epoch += 1
+        return page
 
-    live.api.fault(kind, "list", first_page, 410)
+    live.api.fault(kind, "list", last_answer_of_this_epoch)
     await live.api.drop()
     await live.agrees(kind)
     await heals(live, kind)

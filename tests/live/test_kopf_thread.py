@@ -73,6 +73,16 @@ def kopf_threads() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "kopf"]
 
 
+async def test_what_is_known_gets_stale_while_kopf_cannot_even_begin(live: Live) -> None:
+    live.api.is_down = True
+    live.sources._kopf.watch([])
+    await live.until(lambda: live.sources._kopf._life is None or not live.sources._kopf._life.is_current)
+    live.sources._kopf.watch([live.sources._watched(HTTPRoute.kind, "v1")])
+    await live.until(lambda: live.state(HTTPRoute.kind) is KindState.STALE)
+    live.api.is_down = False
+    await live.agrees(HTTPRoute.kind)
+
+
 async def test_nothing_is_left_behind(api: ScriptedApi) -> None:
     api.put(HTTPRoute.kind, "first")
     tasks = asyncio.all_tasks()

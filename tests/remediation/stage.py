@@ -17,7 +17,7 @@ import msgspec
 from platform_health.connection import ApiError, Conflict, Forbidden, Invalid, NotFound, Unreachable
 from platform_health.engine import Engine
 from platform_health.findings import Finding, findings
-from platform_health.invariant import ERROR, Fix, Invariant, Inventory, Operation, Violation
+from platform_health.invariant import ERROR, Fix, Invariant, Inventory, Operation, Unknown, Violation
 from platform_health.knowledge import ClusterKnowledge, KindState
 from platform_health.remediation import patch
 from platform_health.remediation.journal import Entry, MemoryJournal, Target
@@ -36,6 +36,8 @@ LABEL = "release"
 def monitor_is_labelled(monitor: ServiceMonitor, inventory: Inventory) -> Iterator[Violation]:
     """A ServiceMonitor has the label that the Prometheus of its namespace asks for."""
     server = inventory.named(Prometheus, monitor.namespace, "main")
+    if monitor.labels.get(LABEL) == "unclear":
+        raise Unknown("nobody knows")
     if server is None or LABEL in monitor.labels:
         return
     yield Violation(
@@ -95,6 +97,8 @@ class Server:
     def __init__(self) -> None:
         self.objects: dict[Ref, Raw] = {}
         self.writes: list[tuple[str, Ref]] = []
+        self.has_generations = True
+        """ConfigMaps and Services have none."""
         self.before: Callable[[str, Ref], None] = lambda verb, ref: None
         """Called before each request, to change something or to raise."""
         self.after: Callable[[str, Ref], None] = lambda verb, ref: None
@@ -112,7 +116,8 @@ class Server:
         number = next(self._numbers)
         metadata["uid"] = old["metadata"]["uid"] if old else f"uid-{number}"
         metadata["resourceVersion"] = str(number)
-        metadata["generation"] = (old["metadata"]["generation"] + (content(old) != content(raw))) if old else 1
+        if self.has_generations:
+            metadata["generation"] = (old["metadata"]["generation"] + (content(old) != content(raw))) if old else 1
         if metadata.get("labels") == {}:
             del metadata["labels"]
         self.objects[ref] = raw

@@ -8,7 +8,7 @@ from tests.remediation.stage import NOW, Stage
 
 from platform_health.invariant import Severity
 from platform_health.knowledge import KindState
-from platform_health.remediation import journal, plan
+from platform_health.remediation import guard, journal, plan
 from platform_health.remediation.journal import Entry, Target
 from platform_health.remediation.plan import Apply, Braked, Plan, Propose, Skip
 from platform_health.views.argo import Application
@@ -274,6 +274,16 @@ async def test_the_journal_keeps_what_is_needed(stage):
     assert (kept[0].id, kept[-1].id) == ("fix-0", "fix-39")
 
 
+async def test_the_journal_keeps_an_intent_however_old(stage):
+    stage.monitor()
+    stage.sync()
+    old = journal.stamp(NOW - 7200)
+    await stage.journal.record("all", entry(stage, 0, state="Applying", started=old))
+    for number in range(1, 40):
+        await stage.journal.record("all", entry(stage, number, started=old))
+    assert stage.journal.entries("all")[0].state == "Applying"
+
+
 async def test_the_journal_lets_go_once_the_spec_changes(stage):
     stage.monitor()
     stage.sync()
@@ -289,6 +299,22 @@ def test_an_entry_survives_a_status(stage):
     stage.sync()
     before = entry(stage, inverse='[{"op":"test","path":"/a","value":null}]', message="x")
     assert journal.from_status(journal.to_status(before)) == before
+
+
+def test_a_kind_without_generation_is_barred_by_its_content(stage):
+    stage.monitor()
+    stage.sync()
+    raw = {"apiVersion": "v1", "metadata": {"name": "x", "uid": "u"}, "data": {"a": "b"}}
+    target = Target(api_version="v1", kind="ConfigMap", name="x", uid="u")
+    failed = entry(stage, state="Failed", object=target, object_version=journal.version(raw))
+    assert journal.bars(failed, raw)
+    assert not journal.bars(failed, {**raw, "data": {}})
+    assert not journal.bars(failed, {**raw, "metadata": {"name": "x", "uid": "another"}})
+    assert not journal.bars(msgspec.structs.replace(failed, state="Applied"), raw)
+    finding = stage.found[0]
+    fresh = guard.Fresh(target=finding.subject, raw=raw, view=None)
+    with pytest.raises(guard.Closed, match="was failed"):
+        guard.it_was_not_unwanted_before(finding, fresh, [failed])
 
 
 def test_version_without_generation():

@@ -12,7 +12,7 @@ from platform_health.connection import ApiError, Busy, Conflict, Forbidden, Inva
 from platform_health.invariant import Operation
 from platform_health.knowledge import KindState
 from platform_health.remediation import patch
-from platform_health.remediation.guard import FIELD_MANAGER, durable_manager
+from platform_health.remediation.guard import FIELD_MANAGER, Concern, durable_manager, is_healed
 from platform_health.remediation.plan import Apply, Propose, Skip
 from platform_health.remediation.repair import UNDONE_ANNOTATION
 from platform_health.views.core import ConfigMap
@@ -166,10 +166,13 @@ async def test_unknown_is_not_healed(stage):
 
 async def test_a_patch_that_would_bring_another_finding_is_proposed(stage):
     ref = stage.monitor(annotations={"fragile": ""})
+    asked = []
+    stage.server.before = lambda verb, ref: asked.append(verb)
     await stage.settle()
     found = decision(await stage.look())
     assert isinstance(found, Propose)
     assert "would bring LabelIsHarmless" in found.because
+    assert asked == ["get"], "the API server was asked although the prediction was bad"
     assert stage.server.writes == []
     assert stage.labels(ref) == {}
 
@@ -181,6 +184,21 @@ async def test_a_patch_that_would_not_help_is_proposed(stage):
     assert isinstance(found, Propose)
     assert "would not help" in found.because
     assert stage.server.writes == []
+
+
+async def test_a_patch_after_which_nobody_knows_is_proposed(stage):
+    stage.monitor(annotations={"patch": patch.encoded([Operation("add", f"/metadata/labels/{LABEL}", "unclear")])})
+    await stage.settle()
+    assert decision(await stage.look()) == Propose("after the patch it could not be known whether it holds")
+
+
+async def test_nothing_is_healed_while_a_kind_cannot_be_read(stage):
+    ref = stage.monitor(labels={LABEL: "main"})
+    stage.sync()
+    concern = Concern("id", "MonitorIsLabelled", ref)
+    assert is_healed(concern, [], stage.engine)
+    stage.knowledge.set(Prometheus.kind, KindState.STALE)
+    assert not is_healed(concern, [], stage.engine)
 
 
 async def test_a_patch_of_what_is_not_looked_at_is_proposed(stage):
@@ -506,6 +524,20 @@ async def test_contested_is_tried_again_once_the_spec_changes(stage):
     assert stage.states == ["Contested", "Applied"]
 
 
+async def test_contested_without_a_generation_is_known_by_the_content(stage):
+    stage.server.has_generations = False
+    ref = stage.monitor()
+    await stage.settle()
+    stage.server.change(ref, unlabel())
+    await stage.settle()
+    stage.clock.now += 1000
+    assert "was contested" in decision(await stage.settle()).because
+    assert len(stage.server.writes) == 1
+    stage.server.change(ref, Operation("replace", "/spec/selector", {}))
+    await stage.settle()
+    assert stage.states == ["Contested", "Applied"]
+
+
 async def test_the_one_who_reverted_is_named(stage):
     ref = stage.monitor()
     await stage.settle()
@@ -632,6 +664,21 @@ async def test_a_budget_holds_however_many_start_at_once(stage):
         stage.monitor(f"m{number}")
     await stage.settle()
     assert len(stage.server.writes) == 3
+
+
+async def test_a_budget_holds_while_intents_are_slow_to_write(stage):
+    stage.policies = [stage.policy(max_fixes_per_hour=2)]
+    record = stage.journal.record
+
+    async def slow(report, entry):
+        await asyncio.sleep(0.01)
+        await record(report, entry)
+
+    stage.journal.record = slow
+    for number in range(4):
+        stage.monitor(f"m{number}")
+    await stage.settle()
+    assert len(stage.server.writes) == 2
 
 
 async def test_one_fix_per_object_at_a_time(stage):

@@ -195,16 +195,23 @@ class Watcher:
         self._sign()
         target = self._targets.get(request.url.path)
         if target is None:
-            response = await handler(request)
-            if response.status == 404:
-                return response
-            return await _only_success(response)
+            return await self._scan(request, handler)
         try:
             if request.url.query.get("watch") == "true":
                 return await self._watch(target, request, handler)
             return await self._list(target, request, handler)
         except (aiohttp.ClientConnectionError, TimeoutError) as error:
             target.failed(0, str(error) or type(error).__name__)
+            raise
+
+    async def _scan(self, request: aiohttp.ClientRequest, handler: Handler) -> aiohttp.ClientResponse:
+        """Before kopf watches anything it looks for its kinds; while that fails, nothing is heard of any of them."""
+        try:
+            response = await handler(request)
+            return response if response.status == 404 else await _only_success(response)
+        except (aiohttp.ClientConnectionError, TimeoutError) as error:
+            for target in self._targets.values():
+                target.failed(0, str(error) or type(error).__name__)
             raise
 
     async def _list(self, target: Target, request: aiohttp.ClientRequest, handler: Handler) -> aiohttp.ClientResponse:

@@ -191,20 +191,26 @@ class KopfThread:
                     return ""
                 if done:
                     return f"it has ended: {life.error!r}" if life.error else "it has ended by itself"
-                if time.monotonic() - life.last_sign > self._timing.silence:
+                quiet = time.monotonic() - life.last_sign
+                if quiet > self._timing.silence / 2:
+                    self._trouble(f"no sign of life of kopf for {quiet:.0f} s")
+                if quiet > self._timing.silence:
                     return f"no sign of life for {self._timing.silence:g} s"
         finally:
             for wait in waits:
                 wait.cancel()
 
     async def _pause(self, seconds: float, reason: str) -> None:
-        for entry in self._watched:
-            entry.feed.troubled(f"kopf is started again: {reason}")
+        self._trouble(f"kopf is started again: {reason}")
         try:
             async with asyncio.timeout(seconds):
                 await self._changed.wait()
         except TimeoutError:
             pass
+
+    def _trouble(self, because: str) -> None:
+        for entry in self._watched:
+            entry.feed.troubled(because)
 
     def _retire(self, life: Life) -> None:
         life.retire()

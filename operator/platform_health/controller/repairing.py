@@ -88,14 +88,13 @@ class ClusterRepairs:
 
     async def consider(self, reports: Sequence[HealthReport], found: Sequence[Finding], *, leads: bool) -> bool:
         """Repairs what may be repaired, as long as we lead."""
-        if leads != self._leads:
-            self._leads = leads
-            if not leads:
-                await self._remediator.close()
-            self._remediator.paused = not leads
+        has_turned, self._leads = leads != self._leads, leads
+        if has_turned and not leads:
+            await self._remediator.close()
+        self._remediator.paused = not leads
         if not leads:
             return False
-        self._settle()
+        self._settle([entry.name for entry in reports] if has_turned else [])
         await self._remediator.consider(found, [sighting(entry, self._inventory) for entry in reports])
         return self._tell(reports)
 
@@ -103,14 +102,14 @@ class ClusterRepairs:
         """Ends the fixes that are under way where they stand."""
         await self._remediator.close()
 
-    def _settle(self) -> None:
-        """Goes on with what an earlier leader began, as far as its statuses have been read by now."""
+    def _settle(self, names: Sequence[str]) -> None:
+        """Goes on with what was begun before we led, in these reports and in those that were read since."""
         unsettled = self._journal.unsettled()
         for name, status in unsettled.items():
             braked = brake_in(status)
             if braked is not None:
                 self._remediator.braked.setdefault(name, braked)
-        self._remediator.recover(unsettled)
+        self._remediator.recover(dict.fromkeys([*names, *unsettled]))
 
     def _tell(self, reports: Sequence[HealthReport]) -> bool:
         said = {

@@ -6,6 +6,7 @@ does not know ends the picker.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -67,6 +68,12 @@ class PickerConfig(NamedTuple):
         return [(entry, plugin) for entry, plugin in found if plugin is not None]
 
     @property
+    def mentioned(self) -> frozenset[str]:
+        """Every plugin name that something refers to: a profile, a detector, or the parameters of another plugin."""
+        rest = {key: value for key, value in self.value.items() if key != "plugins"}
+        return frozenset(_strings([rest, *(plugin.parameters for plugin in self.plugins)]))
+
+    @property
     def is_discovering(self) -> bool:
         """Whether it finds its endpoints without Kubernetes, so that it needs no pool and no permissions."""
         layer = mapping(self.value.get("dataLayer"))
@@ -113,3 +120,10 @@ def _profiles(value: dict[str, Any]) -> list[Profile]:
         )
         found.append(Profile(string(entry.get("name")), plugins, at))
     return found
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    for item in value.values() if isinstance(value, dict) else items(value):
+        yield from _strings(item)

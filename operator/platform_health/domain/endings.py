@@ -86,7 +86,11 @@ def waits_for(waiting: Waiting) -> str:
         return next((words for pattern, words in _PULLS if pattern.search(waiting.message)), "the image cannot be had")
     if waiting.reason in CONFIGURATION:
         found = _MISSING.search(waiting.message)
-        return found[0] if found is not None else _first_known(_CREATIONS, waiting.message, "its configuration")
+        return (
+            found[0]
+            if found is not None
+            else _first_known(_CREATIONS, waiting.message, "it asks for something that is not there")
+        )
     return _first_known(_CREATIONS, waiting.message, "the runtime refuses it")
 
 

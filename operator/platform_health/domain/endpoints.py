@@ -17,3 +17,8 @@ def active_ports(pod: Pod, pool: Pool) -> list[int]:
             listed = {word.strip() for word in pod.annotations[key].split(",")}
             return [port for port in ports if str(port) in listed]
     return ports
+
+
+def says_active_ports(pod: Pod) -> bool:
+    """Whether a pod lists the target ports that it serves."""
+    return any(key in pod.annotations for key in ACTIVE_PORTS)

@@ -139,6 +139,14 @@ def implementation(gateway: Gateway, inventory: Inventory) -> Implementation:
     return known
 
 
+def honours_fail_open(gateway: Gateway, inventory: Inventory) -> bool:
+    """Whether the data plane goes on without its picker where the pool says FailOpen; yes where that is not known."""
+    try:
+        return implementation(gateway, inventory).honours_fail_open is not False
+    except Unknown:
+        return True
+
+
 def is_refused(gateway: Gateway) -> bool:
     """Whether the Gateway's own status says that it does not work, so that nothing follows for its routes."""
     said = (condition(gateway.status.conditions, name) for name in ("Accepted", "Programmed"))

@@ -55,6 +55,18 @@ def is_guarded(server: Server, path: str, pod: Pod, inventory: Inventory) -> boo
     return found is not None and found.wants_key(server, _bare(path)) and found.has_key(server, pod, inventory)
 
 
+def may_be_guarded(path: str, pod: Pod) -> bool:
+    """Whether it is worth while to look for servers: only LiteLLM guards /health."""
+    bare = _bare(path)
+    if not bare.startswith("/health"):
+        return True
+    return bare in ("/health", "/health/services") and any(
+        "litellm" in word
+        for _, container in pod.spec.long_running()
+        for word in (container.image, *container.command, *container.args)
+    )
+
+
 def _bare(path: str) -> str:
     bare = path.partition("?")[0]
     return bare.rstrip("/") or "/"
@@ -102,7 +114,7 @@ def _litellm_key(server: Server, pod: Pod, inventory: Inventory) -> bool:
     entry = server.container.variable("LITELLM_MASTER_KEY")
     if entry is not None or not server.command.has("--config"):
         return is_set(server.container, "LITELLM_MASTER_KEY", pod.namespace, inventory)
-    content = _mounted(server, pod, inventory)
+    content = mounted_config(server, pod, inventory)
     if content is None:
         raise Unknown(f"the configuration of container {server.container.name} is not in a ConfigMap that is known")
     if _MASTER_KEY.search(content):
@@ -110,7 +122,7 @@ def _litellm_key(server: Server, pod: Pod, inventory: Inventory) -> bool:
     return is_set(server.container, "LITELLM_MASTER_KEY", pod.namespace, inventory)
 
 
-def _mounted(server: Server, pod: Pod, inventory: Inventory) -> str | None:
+def mounted_config(server: Server, pod: Pod, inventory: Inventory) -> str | None:
     """The text of the file that ``--config`` names, where a mounted ConfigMap holds it."""
     path = server.command.value("--config") or ""
     for mount in server.container.volume_mounts:

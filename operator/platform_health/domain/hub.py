@@ -20,6 +20,7 @@ TOKENS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HUGGINGFACE_HUB_TOKEN")
 _TRUE = ("1", "on", "yes", "true")
 _MIRRORS = ("HF_ENDPOINT", "VLLM_USE_MODELSCOPE", "SGLANG_USE_MODELSCOPE")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*(:[\w.-]+)?\Z")
+_MAY_BE_ID = re.compile(r"(?<![\w./-])[A-Za-z0-9][\w.-]*/[A-Za-z0-9]")
 _LOOKS_LIKE_A_FOLDER = re.compile(
     r"(models?|data|weights|mnt|cache|checkpoints?|opt|srv|home|root|workspace)/", re.IGNORECASE
 )
@@ -34,6 +35,15 @@ class Source(NamedTuple):
     model: str
     is_official: bool
     """Whether the image is known to hold no weights of its own."""
+
+
+def may_ask_hub(pod: Pod) -> bool:
+    """Whether it is worth while to look for servers: something in a command reads ``organisation/name``."""
+    return any(
+        _MAY_BE_ID.search(word)
+        for _, container in pod.spec.long_running()
+        for word in (*container.command, *container.args, *(entry.value for entry in container.env))
+    )
 
 
 def source(server: Server) -> Source | None:
@@ -74,11 +84,13 @@ def has_token(server: Server, pod: Pod, inventory: Inventory) -> bool:
 
 
 def has_cache(found: Source, pod: Pod, inventory: Inventory) -> bool:
-    """Whether a volume that can hold the model when the server starts is mounted where it looks for it."""
+    """Whether a volume that can hold the model at start is mounted at the cache, or at the working directory."""
     container = found.server.container
     mounts = [mount for mount in container.volume_mounts if _can_hold_model(mount, container, pod)]
     if not mounts:
         return False
+    if container.working_dir and any(_overlap(mount.mount_path, container.working_dir) for mount in mounts):
+        return True
     place = _cache(found, pod.namespace, inventory)
     if place is not None:
         return any(_overlap(mount.mount_path, place) for mount in mounts)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from platform_health.domain.command import commands
 from platform_health.domain.meshes import is_meshed
-from platform_health.domain.servers import Server, is_understood, servers, servers_of
+from platform_health.domain.selection import is_worker
+from platform_health.domain.servers import Server, is_harmless, is_understood, servers, servers_of
 from platform_health.inventory import Inventory, Unknown
 from platform_health.views.core import Container, Pod, Service
 from platform_health.views.view import Path
@@ -71,3 +73,28 @@ def literal_ports(pod: Pod) -> frozenset[int]:
     if any(ports is None for ports in found):
         raise Unknown(f"a port of {pod.workload} is not literal")
     return frozenset(port for ports in found if ports for port in ports)
+
+
+def serves_nothing(pod: Pod) -> bool:
+    """Whether the pod is known to answer no requests: all that runs in it is headless, a Ray worker, or idle."""
+    if pod.labels.get("ray.io/serve") == "true":
+        return False
+    if pod.labels.get("ray.io/node-type") == "worker":
+        return not any(True for _ in servers(pod))
+    found = list(servers(pod))
+    if any(server.ports is None or server.ports for server in found):
+        return False
+    if found and any(server.is_headless for server in found):
+        return True
+    return is_worker(pod) and all(is_follower(container) for _, container in pod.spec.long_running())
+
+
+def is_follower(container: Container) -> bool:
+    """Whether a container only joins a Ray cluster, or does nothing."""
+    found = commands(container)
+    return bool(found) and all(
+        (command.program == "ray" and command.arguments[:1] == ("start",) and not command.has("--head"))
+        or command.program in ("sleep", "tail")
+        for command in found
+        if not is_harmless(command)
+    )

@@ -27,6 +27,7 @@ from platform_health.views.monitoring import (
     ThanosRuler,
 )
 from platform_health.views.networking import EndpointSlice
+from platform_health.views.nvidia import ClusterPolicy
 from platform_health.views.telemetry import OpenTelemetryCollector, VMAgent
 from platform_health.views.view import IntOrString, Labels, LabelSelector, View, label_term
 
@@ -38,7 +39,15 @@ Selectable = ServiceMonitor | PodMonitor | PrometheusRule
 Scraper = Prometheus | PrometheusAgent | ThanosRuler
 """Whatever selects monitors or rules."""
 
-READERS: tuple[type[View], ...] = (Prometheus, PrometheusAgent, Namespace, Pod, VMAgent, OpenTelemetryCollector)
+READERS: tuple[type[View], ...] = (
+    Prometheus,
+    PrometheusAgent,
+    Namespace,
+    Pod,
+    VMAgent,
+    OpenTelemetryCollector,
+    ClusterPolicy,
+)
 """The kinds that are read to tell who selects a monitor."""
 
 
@@ -237,9 +246,27 @@ def _is_confined(monitor: Monitor, inventory: Inventory) -> bool:
 def services_of(monitor: ServiceMonitor, inventory: Inventory) -> list[Service]:
     """The Services that a ServiceMonitor matches; Unknown where no match proves nothing."""
     found, gaps = _over(monitor, inventory, partial(_services, monitor.spec.selector, inventory))
+    if not found:
+        gaps += _made_elsewhere(monitor, inventory)
     if not found and gaps:
         raise Unknown(gaps[0])
     return found
+
+
+API_SERVER = {"component": "apiserver", "provider": "kubernetes"}
+GPU_EXPORTER_LABELS = {"app": "nvidia-dcgm-exporter"}
+"""The labels of the Service and the pods that the GPU operator makes."""
+
+
+def _made_elsewhere(monitor: ServiceMonitor, inventory: Inventory) -> Iterator[str]:
+    """Why the Services of a monitor may be there although nobody shows them."""
+    selector, places = monitor.spec.selector, namespaces_of(monitor, inventory) or ()
+    if "kube-system" in places:
+        yield "the control plane in kube-system may be run elsewhere, and Prometheus's operator adds a Service there"
+    if selector.matches(API_SERVER):
+        yield "Service default/kubernetes is in every cluster"
+    if selector.matches(GPU_EXPORTER_LABELS) and inventory.modifying(ClusterPolicy):
+        yield "the GPU operator makes the Service of its exporter"
 
 
 def pods_of_monitor(monitor: Monitor, inventory: Inventory) -> list[Pod]:

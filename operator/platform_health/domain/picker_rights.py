@@ -13,6 +13,7 @@ from platform_health.domain.images import image
 from platform_health.domain.pickers import Picker
 from platform_health.domain.rbac import Account, Permission, is_allowed
 from platform_health.inventory import Inventory, Unknown
+from platform_health.knowledge import FileKnowledge
 from platform_health.views.inference import (
     GROUP,
     LEGACY_GROUP,
@@ -77,19 +78,17 @@ def _extras(picker: Picker, namespace: str, inventory: Inventory) -> Iterator[Ne
     ):
         if picker.is_router() and _is_served(current, inventory):
             yield Need(LIST_AND_WATCH, (current.kind.group,), current.kind.plural, namespace)
-        elif _is_served(legacy, inventory) and not (picker.is_router() and not inventory.knowledge.is_complete):
+        elif _is_served(legacy, inventory) and not (picker.is_router() and _are_files(inventory)):
             yield Need(LIST_AND_WATCH, (legacy.kind.group,), legacy.kind.plural, namespace)
 
 
 def _is_served(kind: type[View], inventory: Inventory) -> bool:
     """Whether the API server serves a kind; files show it by an object of it only."""
-    if inventory.knowledge.is_complete and not inventory.near(kind):
-        return inventory.is_installed(kind) and inventory.is_known(kind) and not _is_file(inventory)
-    return bool(inventory.near(kind))
+    return bool(inventory.near(kind)) if _are_files(inventory) else inventory.is_installed(kind)
 
 
-def _is_file(inventory: Inventory) -> bool:
-    return inventory.knowledge.gap_referring(inventory, Pool) is not None
+def _are_files(inventory: Inventory) -> bool:
+    return isinstance(inventory.knowledge, FileKnowledge)
 
 
 def denied(account: Account, needs: list[Need], inventory: Inventory) -> tuple[list[Need], list[Unknown]]:

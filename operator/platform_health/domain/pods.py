@@ -70,6 +70,8 @@ def is_of_platform(pod: Pod) -> bool:
 
 def states(pod: Pod) -> Iterator[State]:
     """The containers of a pod that have a status, init containers first."""
+    if not pod.status.container_statuses and not pod.status.init_container_statuses:
+        return
     by_name = {status.name: status for status in (*pod.status.init_container_statuses, *pod.status.container_statuses)}
     entries = sorted(pod.spec.all_containers(), key=lambda entry: not entry[0].startswith("spec.init"))
     for at, container in entries:

@@ -9,7 +9,7 @@ from platform_health.domain.routing import ROUTES, is_in_use, routes_to
 from platform_health.inventory import Inventory, Unknown
 from platform_health.views.gateway import Gateway
 from platform_health.views.gke import HealthCheckPolicy, policy_term
-from platform_health.views.inference import Pool
+from platform_health.views.inference import InferencePool, LegacyInferencePool, Pool
 from platform_health.views.view import View
 
 TRAFFIC_KINDS: tuple[type[View], ...] = (*ROUTES, Gateway)
@@ -61,3 +61,10 @@ def is_pinned(pool: Pool, inventory: Inventory) -> bool:
         return any(picker.flag("endpoint-target-ports") for picker in pickers_of(pool, inventory))
     except Unknown:
         return False
+
+
+def twin_of(pool: Pool, inventory: Inventory) -> Pool | None:
+    """The pool of the same name in the other API group, None where there is none."""
+    if isinstance(pool, InferencePool):
+        return inventory.named(LegacyInferencePool, pool.namespace, pool.name)
+    return inventory.named(InferencePool, pool.namespace, pool.name)

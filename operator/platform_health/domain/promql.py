@@ -168,6 +168,22 @@ def is_bare_selector(query: str) -> bool:
     return type(tree).__name__ == "VectorSelector"
 
 
+def rate_ranges(query: str) -> list[float]:
+    """The literal ranges, in seconds, over which a query takes rates; ranges by variables are left out."""
+    if "$" in query or isinstance(parse(query), Invalid):
+        return []
+    return list(_rate_ranges(parse(query)))
+
+
+def _rate_ranges(node: Any) -> Iterator[float]:
+    if type(node).__name__ == "Call" and node.func.name in ("rate", "irate", "increase", "delta", "deriv", "idelta"):
+        inner = node.args[0]
+        if type(inner).__name__ == "MatrixSelector":
+            yield inner.range.total_seconds()
+    for child in children(node):
+        yield from _rate_ranges(child)
+
+
 Labels = frozenset[str] | None
 """The labels that a result can have, None where they cannot be told."""
 

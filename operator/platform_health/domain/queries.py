@@ -104,6 +104,12 @@ def prometheus_queries(dashboard: Dashboard) -> Iterator[Query]:
             yield query
 
 
+def is_surely_prometheus(query: Query, dashboard: Dashboard) -> bool:
+    """Whether a query is PromQL for sure: its datasource says so, or it has none of what only LogQL has."""
+    said = _source_type(query, dashboard)
+    return "prometheus" in said or not re.search(r"\|[=~]?|^\s*\{", query.expr)
+
+
 def _source_type(query: Query, dashboard: Dashboard) -> str:
     if query.source is None:
         return ""

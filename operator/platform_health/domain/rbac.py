@@ -56,9 +56,7 @@ def is_allowed(account: Account, permission: Permission, inventory: Inventory) -
         except Unknown as unknown:
             gaps.append(unknown)
             continue
-        if any(
-            rule.allows(permission.verb, permission.group, permission.resource, permission.name) for rule in rules
-        ):
+        if any(rule.allows(permission.verb, permission.group, permission.resource, permission.name) for rule in rules):
             return True
     if gaps:
         raise gaps[0]

@@ -7,15 +7,29 @@ images of Ollama and llama.cpp set OLLAMA_HOST and LLAMA_ARG_HOST to 0.0.0.0.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from platform_health.domain.command import is_literal
+from platform_health.domain.images import program
 from platform_health.domain.meshes import is_meshed
 from platform_health.domain.servers import Server, is_understood, servers_of
 from platform_health.inventory import Inventory, Unknown
 from platform_health.views.core import Container, Pod
 
 _LOOPBACK = re.compile(r"(?:https?://)?(?:127\.\d+\.\d+\.\d+|localhost|\[::1\]|::1\Z)(?::\d+)?/?\Z")
+_KNOWN_IMAGES = re.compile(
+    r"(^|/)(ollama/ollama|tabbyml/tabby|ghcr\.io/llm-d/[a-z0-9-]+|nvcr\.io/nim/.+|nvcr\.io/nvidia/tritonserver"
+    r"|ghcr\.io/huggingface/text-embeddings-inference)(:|@|$)"
+)
+"""Images that start their server on its default port, beside the official ones."""
+_REVISIONS = (
+    "pod-template-hash",
+    "rollouts-pod-template-hash",
+    "controller-revision-hash",
+    "leaderworkerset.sigs.k8s.io/template-revision-hash",
+    "leaderworkerset.sigs.k8s.io/worker-index",
+)
 _HOST_VARIABLES = {"ollama": "OLLAMA_HOST", "llama.cpp": "LLAMA_ARG_HOST", "trtllm": ""}
 _HOST_FLAGS = {"tgi": "--hostname", "tei": "--hostname"}
 _FLAGGED = ("vllm", "sglang", "tgi", "tei", "llama.cpp", "litellm", "tabby", "trtllm", "simulator")
@@ -60,7 +74,7 @@ def listening(pod: Pod, inventory: Inventory) -> Listening:
         if not servers:
             ports |= _declared(container)
             opaque = opaque or _why_opaque(container)
-        elif not is_understood(container):
+        elif not is_understood(container) or not all(_is_sure(server) for server in servers):
             opaque = opaque or f"it is not known on which ports container {container.name} listens"
     local = tuple(server for server in found if is_local(server))
     for server in found:
@@ -69,6 +83,24 @@ def listening(pod: Pod, inventory: Inventory) -> Listening:
     if local and is_meshed(pod, inventory):
         opaque = opaque or f"the mesh proxy of {pod.workload} may pass traffic on to the loopback address"
     return Listening(pod, tuple(found), local, frozenset(ports | _answering(pod)), opaque)
+
+
+def one_per_template(pods: Iterable[Pod]) -> list[Pod]:
+    """One pod for each revision of each template, a Ready one where there is any: the others listen as it does."""
+    found: dict[tuple[object, ...], Pod] = {}
+    for pod in pods:
+        key = (pod.workload, pod.origin_path, *(pod.labels.get(label) for label in _REVISIONS))
+        if key not in found or (pod.is_ready and not found[key].is_ready):
+            found[key] = pod
+    return list(found.values())
+
+
+def _is_sure(server: Server) -> bool:
+    """Whether the port is the server's own choice, and not that of an image that is not known."""
+    command, official = server.command, program(server.image) is not None
+    if official or command.has("--port", "-p", "--http-port") or _KNOWN_IMAGES.search(server.image):
+        return True
+    return not command.from_image and server.engine not in ("tgi", "tei")
 
 
 def _declared(container: Container) -> set[int]:

@@ -43,6 +43,18 @@ DAEMON_TOLERATIONS = tuple(
     )
 )
 
+TEMPORARY = DAEMON_TOLERATIONS + tuple(
+    Toleration(key=key, operator="Exists")
+    for key in (
+        "node.cloudprovider.kubernetes.io/uninitialized",
+        "node.cilium.io/agent-not-ready",
+        "ToBeDeletedByClusterAutoscaler",
+        "karpenter.sh/disrupted",
+        "karpenter.sh/unregistered",
+    )
+)
+"""Tolerations of the taints that come and go with a node's state: cordoned, not ready, being set up or taken away."""
+
 
 def untolerated(tolerations: Iterable[Toleration], node: Node) -> list[Taint]:
     """The taints that keep a pod with these tolerations off a node."""

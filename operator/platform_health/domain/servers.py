@@ -79,7 +79,7 @@ def is_understood(container: Container) -> bool:
     """Whether everything the container runs is a recognised server with known ports, or harmless beside one."""
     found = {entry.command: entry.ports for entry in servers_of(container, Path(""))}
     return all(
-        found[command] is not None if command in found else _is_harmless(command) for command in commands(container)
+        found[command] is not None if command in found else is_harmless(command) for command in commands(container)
     )
 
 
@@ -229,7 +229,8 @@ def _engine_behind(command: Command) -> str | None:
     return None
 
 
-def _is_harmless(command: Command) -> bool:
+def is_harmless(command: Command) -> bool:
+    """Whether a command prepares or waits, and serves nothing."""
     return command.program in _HARMLESS
 
 

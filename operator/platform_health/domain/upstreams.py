@@ -135,7 +135,7 @@ def problem(wanted: Place, inventory: Inventory) -> Problem | None:
     if service is None:
         return Problem(
             f"{wanted} does not exist",
-            nearest=_nearest(wanted, inventory),
+            nearest=nearest_service(wanted, inventory),
             verify=f"kubectl get service -n {wanted.namespace} {wanted.name}",
         )
     return _wrong_port(service, wanted.port) or _no_endpoints(service, inventory)
@@ -159,7 +159,8 @@ def _elsewhere(wanted: Place, inventory: Inventory) -> list[str]:
     return [entry.namespace for entry in inventory.near(Service) if entry.name == wanted.name]
 
 
-def _nearest(wanted: Place, inventory: Inventory) -> str | None:
+def nearest_service(wanted: Place, inventory: Inventory) -> str | None:
+    """The Service that was probably meant: of a similar name, or of this name in the one other namespace that has it."""
     near = nearest(wanted.name, (entry.name for entry in inventory.near(Service, wanted.namespace)))
     if near is not None:
         return near

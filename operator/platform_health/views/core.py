@@ -151,6 +151,7 @@ class Container(Shape, frozen=True):
     startup_probe: Probe | None = None
     restart_policy: str = ""
     termination_message_policy: str = ""
+    working_dir: str = ""
 
     def probes(self) -> Iterator[tuple[str, Probe]]:
         """The probes with the name of their field."""
@@ -444,6 +445,12 @@ class Pod(View, frozen=True):
         ready = condition(self.status.conditions, "Ready")
         return self.is_stateless or (ready is not None and ready.status == "True")
 
+    @property
+    def is_unschedulable(self) -> bool:
+        """Whether the scheduler says that it finds no node for the pod."""
+        scheduled = condition(self.status.conditions, "PodScheduled")
+        return scheduled is not None and scheduled.status == "False"
+
     def ports(self) -> Iterator[ContainerPort]:
         """Declared ports of long-running containers."""
         for _, container in self.spec.long_running():
@@ -493,6 +500,12 @@ MONITOR_READER = "runs:monitor-reader"
 """Whatever takes ServiceMonitors and PodMonitors beside the Prometheus operator."""
 PROMETHEUS_OPERATOR = "runs:prometheus-operator"
 NODE_AUTOSCALER = "runs:node-autoscaler"
+GRAFANA = "runs:grafana"
+"""Grafana, or the sidecar that hands it dashboards and datasources."""
+HOLDS_DATASOURCES = "holds:datasources"
+HOLDS_DEX = "holds:dex"
+HOLDS_CALLER = "holds:caller"
+"""A configuration of a router, which may say how long it waits for its upstreams."""
 _ROLES = (
     (re.compile(r"dcgm-exporter"), GPU_EXPORTER),
     (
@@ -507,6 +520,7 @@ _ROLES = (
     ),
     (re.compile(r"/prometheus-operator(:|@|$)"), PROMETHEUS_OPERATOR),
     (re.compile(r"/(cluster-autoscaler|karpenter/controller)"), NODE_AUTOSCALER),
+    (re.compile(r"k8s-sidecar|/grafana(:|@|$)"), GRAFANA),
 )
 INFERENCE = "runs:inference"
 """Whatever may be a model server, a router to some or an endpoint picker: more than really are."""
@@ -573,6 +587,10 @@ class ServiceSpec(Shape, frozen=True):
     ports: tuple[ServicePort, ...] = ()
 
 
+BREAKS_VLLM = "named:vllm"
+"""A Service whose variables would be taken for vLLM's own."""
+
+
 class Service(View, frozen=True):
     """A Service."""
 
@@ -599,6 +617,12 @@ class Service(View, frozen=True):
     def is_shadow(self) -> bool:
         """Whether Istio made it for an InferencePool; such Services are nobody's business."""
         return "istio.io/inferencepool-name" in self.labels
+
+    def terms(self) -> Iterator[Term]:
+        """Labels, and the name where the kubelet's variables for it are known to break a server."""
+        yield from View.terms(self)
+        if self.name == "vllm":
+            yield BREAKS_VLLM
 
     def port(self, number: int) -> ServicePort | None:
         """The port with this number, None where there is none."""
@@ -670,13 +694,19 @@ class ConfigMap(View, frozen=True):
     immutable: bool = False
 
     def terms(self) -> Iterator[Term]:
-        """Labels, the name, whether a dashboard in it asks for GPU metrics, or an autoscaler of nodes reports in it."""
+        """Labels, the name, and what it holds: GPU queries, datasources, a Dex, the report of a node autoscaler."""
         yield from View.terms(self)
         yield name_term(self.name)
         if self.name == "cluster-autoscaler-status":
             yield NODE_AUTOSCALER
         if any(key.endswith(".json") and GPU_METRIC in value for key, value in self.data.items()):
             yield GPU_METRIC
+        if any("datasources:" in value for value in self.data.values()):
+            yield HOLDS_DATASOURCES
+        if any("issuer:" in value and "storage:" in value for value in self.data.values()):
+            yield HOLDS_DEX
+        if any("model_list" in value or "timeout_seconds" in value for value in self.data.values()):
+            yield HOLDS_CALLER
 
 
 class Secret(View, frozen=True):

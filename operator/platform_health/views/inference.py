@@ -111,6 +111,11 @@ class InferencePool(View, frozen=True):
         for index, port in enumerate(self.spec.target_ports):
             yield Path("spec.targetPorts") / index / "number", port.number
 
+    @property
+    def parents_field(self) -> str:
+        """The field of the status in which the parents stand."""
+        return "parents"
+
     def parents(self) -> tuple[PoolParentStatus, ...]:
         """What Gateways say of the pool, without the placeholder of the legacy API."""
         return tuple(parent for parent in self.status.parents if parent.parent_ref.kind == "Gateway")
@@ -199,6 +204,11 @@ class LegacyInferencePool(View, frozen=True):
         """The one target port with the path of its number."""
         yield Path("spec.targetPortNumber"), self.spec.target_port_number
 
+    @property
+    def parents_field(self) -> str:
+        """The field of the status in which the parents stand."""
+        return "parent"
+
     def parents(self) -> tuple[PoolParentStatus, ...]:
         """What Gateways say of the pool, without the placeholder ``Status/default``."""
         return tuple(parent for parent in self.status.parent if parent.parent_ref.kind == "Gateway")
@@ -250,12 +260,18 @@ class InferenceObjective(View, frozen=True):
     spec: ObjectiveSpec = ObjectiveSpec()
 
 
+class LegacyPoolRef(PoolRef, frozen=True):
+    """The pool of an InferenceModel; without a group it is a legacy one."""
+
+    group: str = LEGACY_GROUP
+
+
 class InferenceModelSpec(Shape, frozen=True):
     """The specification of an InferenceModel."""
 
     model_name: str = ""
     criticality: str = ""
-    pool_ref: PoolRef = PoolRef(group=LEGACY_GROUP)
+    pool_ref: LegacyPoolRef = LegacyPoolRef()
 
 
 class InferenceModel(View, frozen=True):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import ClassVar
 
 import msgspec
 
-from platform_health.views.view import IntOrString, Kind, LabelSelector, Shape, View
+from platform_health.views.view import IntOrString, Kind, LabelSelector, Path, Shape, View
 
 
 class IpBlock(Shape, frozen=True):
@@ -68,6 +69,17 @@ class NetworkPolicy(View, frozen=True):
         if self.spec.policy_types:
             return self.spec.policy_types
         return ("Ingress", "Egress") if self.spec.egress else ("Ingress",)
+
+    def peers(self) -> Iterator[tuple[Path, Peer]]:
+        """The peers of the rules that count, with their paths."""
+        if "Ingress" in self.types:
+            for number, incoming in enumerate(self.spec.ingress):
+                for index, peer in enumerate(incoming.from_):
+                    yield Path("spec.ingress") / number / "from" / index, peer
+        if "Egress" in self.types:
+            for number, outgoing in enumerate(self.spec.egress):
+                for index, peer in enumerate(outgoing.to):
+                    yield Path("spec.egress") / number / "to" / index, peer
 
 
 class SliceConditions(Shape, frozen=True):

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from platform_health.domain.exporters import dcgm_exporters
-from platform_health.domain.monitoring import READERS, has_other_reader, pods_of_monitor
+from platform_health.domain.monitoring import GPU_EXPORTER_LABELS, READERS, has_other_reader, pods_of_monitor
 from platform_health.domain.patches import added_keys
 from platform_health.invariant import WARNING, Fix, Inventory, Operation, Unknown, Violation, invariant, pointer
 from platform_health.views.core import Service
 from platform_health.views.monitoring import PodMonitor, Prometheus, PrometheusAgent, ScrapeConfig, ServiceMonitor
 from platform_health.views.nvidia import ClusterPolicy
 from platform_health.views.view import SPEC, Labels, LabelSelector
-
-EXPORTER_LABELS = {"app": "nvidia-dcgm-exporter"}
-"""The labels of the Service and the pods that the GPU operator makes."""
 
 _PATH = ("spec", "dcgmExporter", "serviceMonitor")
 
@@ -72,7 +69,7 @@ def _is_scraped(inventory: Inventory) -> bool:
 
 
 def _means_exporter(monitor: ServiceMonitor | PodMonitor, inventory: Inventory) -> bool:
-    if monitor.spec.selector.matches(EXPORTER_LABELS) or "dcgm" in f"{monitor.name} {monitor.spec.selector}":
+    if monitor.spec.selector.matches(GPU_EXPORTER_LABELS) or "dcgm" in f"{monitor.name} {monitor.spec.selector}":
         return True
     try:
         return any(any(dcgm_exporters(pod)) for pod in pods_of_monitor(monitor, inventory))

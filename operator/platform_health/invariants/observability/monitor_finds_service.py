@@ -76,12 +76,12 @@ def _place(monitor: ServiceMonitor, closest: Service | None) -> Path:
 
 
 def _severity(places: tuple[str, ...] | None, inventory: Inventory) -> Severity:
-    """Only a note where the namespace is not there yet, or is the one of a control plane that others may run."""
+    """Only a note where the namespace is not there yet."""
     for place in places or ():
         try:
             is_missing = inventory.named(Namespace, "", place) is None
         except Unknown:
             is_missing = False
-        if is_missing or place == "kube-system":
+        if is_missing:
             return INFO
     return WARNING

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from platform_health.domain.autoscaling import SCALABLE
 from platform_health.domain.monitoring import READERS, services_of
 from platform_health.domain.selection import pods_of_service
-from platform_health.invariant import WARNING, Inventory, Violation, invariant
+from platform_health.invariant import WARNING, Inventory, Unknown, Violation, invariant
 from platform_health.views.apps import CronJob, Job, Workload
 from platform_health.views.core import Pod, Service
 from platform_health.views.monitoring import ServiceMonitor
@@ -33,6 +33,8 @@ def monitor_has_targets(monitor: ServiceMonitor, inventory: Inventory) -> Iterat
     """
     services = [service for service in services_of(monitor, inventory) if not service.is_external_name]
     waiting: list[Pod] = []
+    if any(service.namespace == "kube-system" for service in services):
+        raise Unknown("the control plane in kube-system may be run elsewhere")
     for service in services:
         addressed, pods = _addresses(service, inventory)
         if addressed or _is_idle(service, inventory):

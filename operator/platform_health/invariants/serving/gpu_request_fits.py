@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from platform_health.domain.scheduling import GPU, free_on, has_node_autoscaler, mismatches, obstacles, untolerated
+from platform_health.domain.scheduling import (
+    GPU,
+    TEMPORARY,
+    free_on,
+    has_node_autoscaler,
+    mismatches,
+    obstacles,
+    untolerated,
+)
 from platform_health.invariant import ERROR, INFO, Fix, Inventory, Path, Ref, Unknown, Violation, invariant
 from platform_health.views.apps import CronJob, DaemonSet, Job
 from platform_health.views.core import SPEC_CONTAINERS, ConfigMap, Node, Pod
@@ -58,7 +66,7 @@ def _judged(pod: Pod, resource: str, amount: float, inventory: Inventory) -> Ite
     if any(not node.status.allocatable for node in nodes):
         raise Unknown("some nodes do not say what they offer")
     offering = [node for node in nodes if node.allocatable(resource) > 0]
-    fitting = [node for node in offering if not obstacles(pod.spec, node)]
+    fitting = [node for node in offering if not _obstacles(pod, node)]
     largest = max((node.allocatable(resource) for node in fitting), default=0.0)
     if largest >= amount:
         yield from _capacity(pod, resource, amount, fitting, inventory)
@@ -83,14 +91,21 @@ def _judged(pod: Pod, resource: str, amount: float, inventory: Inventory) -> Ite
         )
 
 
+def _obstacles(pod: Pod, node: Node) -> list[str]:
+    """What keeps the pod off a node for good; taints that come and go with the node's state are no obstacle."""
+    return obstacles(pod.spec, node, extra=TEMPORARY)
+
+
 def _kept_off(pod: Pod, resource: str, offering: list[Node]) -> Violation:
     causes: dict[str, list[str]] = {}
     for node in offering:
-        causes.setdefault(", ".join(obstacles(pod.spec, node)), []).append(node.name)
+        causes.setdefault(", ".join(_obstacles(pod, node)), []).append(node.name)
     said = [f"{' and '.join(_few(names))}: {cause}" for cause, names in causes.items()]
     more = f"; and {len(said) - 3} other reasons" if len(said) > 3 else ""
     selects = all(mismatches(pod.spec, node) for node in offering)
-    taints = sorted({str(taint) for node in offering for taint in untolerated(pod.spec.tolerations, node)})
+    taints = sorted(
+        {str(taint) for node in offering for taint in untolerated((*pod.spec.tolerations, *TEMPORARY), node)}
+    )
     return Violation(
         at=SPEC / ("nodeSelector" if selects else "tolerations"),
         about=resource,
@@ -105,11 +120,12 @@ def _capacity(pod: Pod, resource: str, amount: float, fitting: list[Node], inven
     scheduled = condition(pod.status.conditions, "PodScheduled")
     if pod.is_stateless or scheduled is None or f"Insufficient {resource}" not in scheduled.message:
         return
-    free = {node.name: free_on(node, resource, inventory) for node in fitting if not node.spec.unschedulable}
+    usable = [node for node in fitting if node.is_ready and not node.spec.unschedulable]
+    free = {node.name: free_on(node, resource, inventory) for node in usable}
     if any(left >= amount for left in free.values()):
         return
     held = len(fitting) - len(free)
-    cordoned = f" ({held} more are cordoned)" if held else ""
+    cordoned = f" ({held} more are cordoned or not Ready)" if held else ""
     yield Violation(
         at=_request(pod, resource),
         about=resource,

@@ -29,11 +29,11 @@ def model_fits_gpu_memory(pod: Pod, inventory: Inventory) -> Iterator[Violation]
 
     See: vLLM, "Conserving Memory"; SGLang, "Hyperparameter Tuning".
     """
-    if pod.is_stateless or pod.is_over or not serves_models(pod):
+    if pod.is_stateless or pod.is_over:
         return
     for state in states(pod):
         end = last_end(state.status)
-        if end is None or end.exit_code == 0 or end.reason == OUT_OF_MEMORY:
+        if end is None or end.exit_code == 0 or end.reason == OUT_OF_MEMORY or not serves_models(pod):
             continue
         with inventory.part():
             yield from _judged(pod, state, end, inventory)

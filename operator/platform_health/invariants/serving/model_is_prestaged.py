@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from platform_health.domain.environment import SOURCES
-from platform_health.domain.hub import TOKENS, Source, has_cache, has_token, is_offline, source, uses_mirror
+from platform_health.domain.hub import (
+    TOKENS,
+    Source,
+    has_cache,
+    has_token,
+    is_offline,
+    may_ask_hub,
+    source,
+    uses_mirror,
+)
 from platform_health.domain.pods import states
 from platform_health.domain.replicas import runs_several
 from platform_health.domain.selection import SERVING_WORKLOADS
@@ -36,9 +45,11 @@ def model_is_prestaged(pod: Pod, inventory: Inventory) -> Iterator[Violation]:
         return
     for at, container in pod.spec.all_containers():
         for index, entry in enumerate(container.env):
+            if entry.name not in TOKENS:
+                continue
             with inventory.part():
                 yield from _missing_token(pod, container, entry, at / "env" / index, inventory)
-    for server in model_servers(pod):
+    for server in model_servers(pod) if may_ask_hub(pod) else ():
         with inventory.part():
             found = source(server)
             if found is not None:
@@ -49,7 +60,7 @@ def _missing_token(
     pod: Pod, container: Container, entry: EnvVar, at: Path, inventory: Inventory
 ) -> Iterator[Violation]:
     key = entry.value_from.secret_key_ref if entry.value_from is not None else None
-    if key is None or key.optional or entry.name not in TOKENS or container.variable(entry.name) is not entry:
+    if key is None or key.optional or container.variable(entry.name) is not entry:
         return
     because = _refused(pod, container, key)
     if because is None and not _has_started(pod, container):

@@ -23,11 +23,11 @@ def model_server_starts(pod: Pod, inventory: Inventory) -> Iterator[Violation]:
 
     See: Kubernetes, "Debug Running Pods"; vLLM, "Troubleshooting".
     """
-    if pod.is_stateless or pod.is_over or not serves_models(pod):
+    if pod.is_stateless or pod.is_over:
         return
     for state in states(pod):
         found = trouble(state, inventory)
-        if found is None:
+        if found is None or not serves_models(pod):
             continue
         told = (found.cause.told_by,) if found.cause.told_by else ()
         yield Violation(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from platform_health.domain.endings import OUT_OF_MEMORY
-from platform_health.domain.pods import State, is_of_platform, restarts, states
+from platform_health.domain.pods import State, is_of_platform, states
 from platform_health.domain.warmup import warms_up
 from platform_health.invariant import ERROR, Inventory, Violation, invariant
 from platform_health.views.core import Pod
@@ -26,18 +26,20 @@ def pod_fits_host_memory(pod: Pod, inventory: Inventory) -> Iterator[Violation]:
 
     See: Kubernetes, "Assign Memory Resources to Containers and Pods".
     """
-    if pod.is_stateless or pod.status.phase == "Succeeded" or not (is_of_platform(pod) or warms_up(pod)):
+    if pod.is_stateless or pod.status.phase == "Succeeded":
         return
     for state in states(pod):
         ends = (state.status.state.terminated, state.status.last_state.terminated)
         end = next((end for end in ends if end is not None and end.reason == OUT_OF_MEMORY), None)
-        if end is None or inventory.lasted(end.finished_at, _RECENT_SECONDS, unknown=False):
+        if end is None or not (is_of_platform(pod) or warms_up(pod)):
+            continue
+        if inventory.lasted(end.finished_at, _RECENT_SECONDS, unknown=False):
             continue
         name = state.container.name
         yield Violation(
             at=state.at / "resources" / "limits" / "memory",
             about=name,
-            because=f"container {name} was OOMKilled{restarts(state.status)}: {_room(pod, state)}",
+            because=f"container {name} was OOMKilled: {_room(pod, state)}",
             verify=f"kubectl describe pod -n {pod.namespace} {pod.name}",
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from platform_health.domain.environment import SOURCES
-from platform_health.domain.guarded import KEY_HEADERS, guard, is_guarded
+from platform_health.domain.guarded import KEY_HEADERS, guard, is_guarded, may_be_guarded
 from platform_health.domain.pods import states, template_of
 from platform_health.domain.servers import Server, servers
 from platform_health.invariant import ERROR, WARNING, Fix, Inventory, Operation, Unknown, Violation, invariant
@@ -23,18 +23,17 @@ def probe_needs_no_auth(pod: Pod, inventory: Inventory) -> Iterator[Violation]:
     Remedy: vLLM, SGLang and llama.cpp answer `/health` to everyone, LiteLLM `/health/readiness` and
     `/health/liveliness`, Tabby `/metrics`. Do not put the key into the probe's headers: manifests are no place for it.
 
-    See: vLLM, "Security"; LiteLLM, "Health Checks"; Tabby, "Upgrade".
+    See: vLLM, "Security"; LiteLLM, "Health Checks"; Tabby, "Configuration".
     """
     if pod.is_over:
         return
-    found = list(servers(pod))
     for at, container in pod.spec.all_containers():
         for field, probe in container.probes():
             asked = probe.http_get
             if asked is None or any(header.name.lower() in KEY_HEADERS for header in asked.http_headers):
                 continue
             number = container.port_number(asked.port)
-            for server in found:
+            for server in servers(pod) if may_be_guarded(asked.path, pod) else ():
                 with inventory.part():
                     if _is_asked(server, number, asked, pod, inventory):
                         yield _violation(pod, server, at / field / "httpGet" / "path", field, asked)

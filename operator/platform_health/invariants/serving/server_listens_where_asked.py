@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
-from platform_health.domain.reachable import Listening, listening
+from platform_health.domain.reachable import Listening, listening, one_per_template
 from platform_health.domain.selection import pods_of_service
 from platform_health.invariant import ERROR, Fix, Inventory, Operation, Path, Violation, invariant, pointer
 from platform_health.views.core import Namespace, Pod, Service, ServicePort
+
+_AUXILIARY = re.compile(
+    r"(^|-)(zmq|kv|events?|nixl|ucx|lmcache|bootstrap|rpc|grpc|dist|nccl|gloo|ray|metrics?|p2p|debug)(-|$)"
+    r"|^(5556|5557|5600)$"
+)
+"""Ports that are not for the requests of clients, by their names or well-known numbers."""
 
 
 @invariant(severity=ERROR, symptom="HTTP 502 or 503: connection refused", needs=(Pod, Namespace), fixes=(Service,))
@@ -25,7 +32,7 @@ def server_listens_where_asked(service: Service, inventory: Inventory) -> Iterat
     """
     if service.selector is None or service.is_external_name or service.is_headless or service.is_shadow:
         return
-    found = [listening(pod, inventory) for pod in pods_of_service(service, inventory)]
+    found = [listening(pod, inventory) for pod in one_per_template(pods_of_service(service, inventory))]
     found = [entry for entry in found if not _computes_only(entry)]
     if not found or not all(entry.servers for entry in found):
         return
@@ -34,7 +41,8 @@ def server_listens_where_asked(service: Service, inventory: Inventory) -> Iterat
         with inventory.part():
             probes.extend(_probes(entry))
     yield from probes
-    ports = [(at, port) for at, port in service.ports() if port.protocol == "TCP"]
+    ports = [(at, port) for at, port in service.ports() if port.protocol == "TCP" and not _AUXILIARY.search(port.name)]
+    ports = [(at, port) for at, port in ports if not _AUXILIARY.search(str(port.target))]
     if ports and not any(_leads(port, entry) for _, port in ports for entry in found):
         yield _violation(service, ports[0][0], [port for _, port in ports], found, fixable=not probes)
 

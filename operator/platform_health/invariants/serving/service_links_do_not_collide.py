@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 
 from platform_health.domain.environment import SOURCES, is_set
 from platform_health.domain.pods import states, template_of
 from platform_health.domain.servers import Server, model_servers
 from platform_health.invariant import ERROR, WARNING, Fix, Inventory, Operation, Severity, Violation, invariant
 from platform_health.inventory import parse_time
-from platform_health.views.core import Pod, Service
+from platform_health.views.core import BREAKS_VLLM, Pod, Service
 
 _VARIABLE = "VLLM_PORT"
 
@@ -28,12 +29,12 @@ def service_links_do_not_collide(pod: Pod, inventory: Inventory) -> Iterator[Vio
     """
     if pod.is_over or not pod.spec.enable_service_links:
         return
-    for server in model_servers(pod):
+    found = [entry for entry in inventory.modifying(Service, pod.namespace, BREAKS_VLLM) if _links(entry)]
+    for service, server in product(found, model_servers(pod) if found else ()):
         if server.engine != "vllm" or _mentions_variable(server):
             continue
         with inventory.part():
-            service = next((entry for entry in inventory.modifying(Service, pod.namespace) if _links(entry)), None)
-            if service is None or is_set(server.container, _VARIABLE, pod.namespace, inventory):
+            if is_set(server.container, _VARIABLE, pod.namespace, inventory):
                 continue
             severity = _severity(pod, server, service)
             if severity is None:
@@ -52,7 +53,7 @@ def service_links_do_not_collide(pod: Pod, inventory: Inventory) -> Iterator[Vio
 
 
 def _links(service: Service) -> bool:
-    return service.name == "vllm" and not service.is_headless and not service.is_external_name and not service.is_going
+    return not service.is_headless and not service.is_external_name and not service.is_going
 
 
 def _mentions_variable(server: Server) -> bool:

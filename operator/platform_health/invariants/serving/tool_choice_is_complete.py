@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from platform_health.domain.command import is_literal
@@ -10,6 +11,11 @@ from platform_health.invariant import ERROR, INFO, Inventory, Path, Unknown, Vio
 from platform_health.views.core import Pod
 
 _FLAG, _PARSER = "--enable-auto-tool-choice", "--tool-call-parser"
+_VALUED = re.compile(
+    r"serve\Z|--(model|served[-_]model[-_]name|port|host|api[-_]key|download[-_]dir|dtype|revision|tokenizer"
+    r"|max[-_]model[-_]len|max[-_]num[-_]seqs|gpu[-_]memory[-_]utilization|(tensor|pipeline)[-_]parallel[-_]size)\Z"
+)
+"""What the next word belongs to, so that a variable there hides no further flag."""
 
 
 @invariant(severity=ERROR, symptom="HTTP 503: the server exits at start")
@@ -25,10 +31,19 @@ def tool_choice_is_complete(pod: Pod, inventory: Inventory) -> Iterator[Violatio
 
     See: vLLM, "Tool Calling"; vllm#32926.
     """
-    for server in model_servers(pod):
+    for server in model_servers(pod) if _mentions_tools(pod) else ():
         if server.engine == "vllm" and server.command.has(_FLAG):
             with inventory.part():
                 yield from _judged(server)
+
+
+def _mentions_tools(pod: Pod) -> bool:
+    """Whether it is worth while to look for servers at all."""
+    return any(
+        "auto" in word and "tool" in word
+        for _, container in pod.spec.long_running()
+        for word in (*container.command, *container.args)
+    )
 
 
 def _judged(server: Server) -> Iterator[Violation]:
@@ -53,7 +68,12 @@ def _judged(server: Server) -> Iterator[Violation]:
 
 
 def _check_that_nothing_is_hidden(server: Server) -> None:
-    if server.command.has("--config") or not all(is_literal(word) for word in server.command.arguments):
+    words = server.command.arguments
+    hidden = any(
+        not is_literal(word) and not word.startswith("--") and not _VALUED.match(before)
+        for before, word in zip(("", *words), words, strict=False)
+    )
+    if hidden or server.command.has("--config"):
         raise Unknown(f"{_PARSER} of container {server.container.name} may come from a file or a variable")
 
 
