@@ -13,10 +13,7 @@ from platform_health import yaml
 
 pytestmark = pytest.mark.cluster
 
-SCALARS = (
-    "yes no on off y n Yes NO On true True TRUE false null ~ Null 0644 0o644 0x1F 0b101 +1 -1 1_000 .5 1. 1e3 1.0 12e03 "
-    "1:30 190:20:30 2026-01-01 2026-01-01T00:00:00Z 'yes' \"1\" 1.10 0.1 1e-7 123456789012345678 = < a:b 08 09 0"
-).split()
+SCALARS = ["yes", "no", "on", "off", "y", "n", "Yes", "NO", "On", "true", "True", "TRUE", "false", "null", "~", "Null", "0644", "0o644", "0x1F", "0b101", "+1", "-1", "1_000", ".5", "1.", "1e3", "1.0", "12e03", "1:30", "190:20:30", "2026-01-01", "2026-01-01T00:00:00Z", "'yes'", '"1"', "1.10", "0.1", "1e-7", "123456789012345678", "=", "<", "a:b", "08", "09", "0"]
 BLOCKS = {
     "literal": "|\n      one\n      two\n",
     "folded": ">-\n      one\n      two\n",

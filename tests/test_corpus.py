@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import corpus
 import pytest
+
+import corpus
 
 pytestmark = pytest.mark.skipif(not corpus.CORPUS.is_dir(), reason=f"no published manifests at {corpus.CORPUS}")
 

@@ -22,8 +22,8 @@ from typing import NamedTuple
 
 from platform_health.engine import Engine
 from platform_health.findings import Finding, Unclear, findings, unclear
-from platform_health.inventory import Inventory, parse_time
 from platform_health.invariants import discover
+from platform_health.inventory import Inventory, parse_time
 from platform_health.knowledge import ClusterKnowledge, KindState
 from platform_health.scanning import judged, place
 from platform_health.sources.manifests import Manifests, Text

@@ -9,8 +9,8 @@ from functools import partial
 
 from platform_health.engine import Engine
 from platform_health.findings import Finding, findings, unclear
-from platform_health.inventory import Inventory
 from platform_health.invariants import discover
+from platform_health.inventory import Inventory
 from platform_health.knowledge import ClusterKnowledge, FileKnowledge, Unreadable
 from platform_health.reporting.report import Scope, report
 from platform_health.reporting.scan import Place, Scan

@@ -100,7 +100,7 @@ def test_the_order_of_files_changes_nothing(tmp_path: Path, capsys: pytest.Captu
 def test_list_is_unfolded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     import yaml
 
-    items = [value for value in yaml.safe_load_all(BROKEN)]
+    items = list(yaml.safe_load_all(BROKEN))
     file = tmp_path / "dump.yaml"
     file.write_text(yaml.safe_dump({"apiVersion": "v1", "kind": "List", "items": items}))
     code, out, _ = scan(capsys, file, "-o", "json", "--select", "routing")

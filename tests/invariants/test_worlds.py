@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from worlds import ROOT, World, worlds
 
 from platform_health.invariants import discover
+from worlds import ROOT, World, worlds
 
 
 @pytest.mark.parametrize("path", worlds(), ids=lambda path: str(path.relative_to(ROOT)))

@@ -1,8 +1,8 @@
 """Grafana: who loads a dashboard, and which datasources there are.
 
-Facts: kiwigrid/k8s-sidecar reads ConfigMaps by ``LABEL`` and ``LABEL_VALUE`` (empty: any value) in ``NAMESPACE`` (a comma
-list, ``ALL``, or its own); grafana-operator matches ``instanceSelector`` against Grafanas of the same namespace unless
-``allowCrossNamespaceImport`` is set.
+Facts: kiwigrid/k8s-sidecar reads ConfigMaps by ``LABEL`` and ``LABEL_VALUE`` (empty: any value) in ``NAMESPACE`` (a
+comma list, ``ALL``, or its own); grafana-operator matches ``instanceSelector`` against Grafanas of the same namespace
+unless ``allowCrossNamespaceImport`` is set.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Sidecar(NamedTuple):
 
 def sidecars(inventory: Inventory) -> list[Sidecar]:
     """Every dashboard sidecar; Unknown where the settings of one are not literal."""
-    found = {}
+    found: dict[Sidecar, None] = {}
     for pod in inventory.modifying(Pod, term=GRAFANA):
         for _, container in pod.spec.all_containers():
             if "k8s-sidecar" in container.image and not pod.is_over and _is_for_dashboards(container):

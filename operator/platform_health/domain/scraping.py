@@ -11,16 +11,18 @@ DEFAULT_SECONDS = 30.0
 
 
 def shortest_interval(inventory: Inventory) -> float:
-    """The shortest time between two scrapes of any target, in seconds; Unknown without a Prometheus and its monitors."""
+    """The shortest time in seconds between two scrapes of any target; Unknown without a Prometheus and monitors."""
     instances = inventory.every(Prometheus)
+    monitors: list[ServiceMonitor | PodMonitor] = [*inventory.modifying(ServiceMonitor)]
+    monitors += inventory.modifying(PodMonitor)
+    if not instances or not monitors:
+        raise Unknown("no Prometheus with monitors is known")
     if any(entry.spec.additional_scrape_configs is not None for entry in instances):
         raise Unknown("a Prometheus scrapes by a configuration that is not read")
     defaults = [seconds(entry.spec.scrape_interval) or DEFAULT_SECONDS for entry in instances]
     intervals = [
         seconds(endpoint.interval) if endpoint.interval else min(defaults)
-        for monitor in (*inventory.modifying(ServiceMonitor), *inventory.modifying(PodMonitor))
+        for monitor in monitors
         for _, endpoint in monitor.endpoints()
     ]
-    if not intervals:
-        raise Unknown("no monitor is known")
-    return min(DEFAULT_SECONDS if interval is None else interval for interval in intervals)
+    return min((DEFAULT_SECONDS if interval is None else interval for interval in intervals), default=DEFAULT_SECONDS)

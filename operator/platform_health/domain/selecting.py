@@ -46,9 +46,9 @@ def place_of(subject: Selectable, selections: Iterable[Selection]) -> Path:
     """Where in the subject it would have to change: the first wrong label, else its namespace."""
     for selection in selections:
         wrong = sorted(missing_labels(subject, selection))
-        if wrong and selection.reaches_namespace:
+        if wrong and selection.reaches_namespace is not False:
             return METADATA / "labels" / wrong[0]
-    reached = any(selection.reaches_namespace for selection in selections)
+    reached = any(selection.reaches_namespace is not False for selection in selections)
     return METADATA / "labels" if reached else METADATA / "namespace"
 
 

@@ -12,13 +12,11 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from platform_health.domain.gateways import Implementation, implementation
-from platform_health.domain.routing import backend_view
+from platform_health.domain.routing import BACKENDS, backend_view
 from platform_health.inventory import Inventory
-from platform_health.views.core import Service
 from platform_health.views.envoy_gateway import BackendTrafficPolicy, EnvoyProxy
 from platform_health.views.gateway import Gateway, GatewayClass, HTTPRoute, Rule
 from platform_health.views.gke import GcpBackendPolicy
-from platform_health.views.inference import InferencePool, LegacyInferencePool
 from platform_health.views.kgateway import TrafficPolicy
 from platform_health.views.nginx import ProxySettingsPolicy, SnippetsPolicy
 from platform_health.views.view import View
@@ -32,9 +30,7 @@ TIMEOUT_KINDS: tuple[type[View], ...] = (
     ProxySettingsPolicy,
     SnippetsPolicy,
     GcpBackendPolicy,
-    InferencePool,
-    LegacyInferencePool,
-    Service,
+    *BACKENDS,
 )
 """What these questions read."""
 

@@ -160,7 +160,7 @@ def _elsewhere(wanted: Place, inventory: Inventory) -> list[str]:
 
 
 def nearest_service(wanted: Place, inventory: Inventory) -> str | None:
-    """The Service that was probably meant: of a similar name, or of this name in the one other namespace that has it."""
+    """The Service that was probably meant: of a similar name, or of this name in the only other namespace."""
     near = nearest(wanted.name, (entry.name for entry in inventory.near(Service, wanted.namespace)))
     if near is not None:
         return near

@@ -143,12 +143,12 @@ def report(
         if now < active_at:
             next_change = min(active_at, next_change or active_at)
         state = "settling" if now < active_at else "active"
-        finding = msgspec.structs.replace(finding, severity=severity, state=state)
-        reason = _silence(finding, scope, inventory, today)
+        seen = msgspec.structs.replace(finding, severity=severity, state=state)
+        reason = _silence(seen, scope, inventory, today)
         if reason is None:
-            shown.append(finding)
+            shown.append(seen)
         else:
-            silenced.append(Silenced(finding, reason))
+            silenced.append(Silenced(seen, reason))
     ids = {finding.id for finding in shown}
     shown = ordered(
         finding if finding.cause in ids else msgspec.structs.replace(finding, cause=None) for finding in shown

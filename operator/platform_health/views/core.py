@@ -685,13 +685,41 @@ class Namespace(View, frozen=True):
     kind: ClassVar[Kind] = Kind("", "Namespace", "namespaces", namespaced=False, via="stream")
 
 
+class DataFields(msgspec.Struct, frozen=True, gc=False):
+    """``fieldsV1`` of a managedFields entry as far as it owns data."""
+
+    data: dict[str, Any] | None = msgspec.field(name="f:data", default=None)
+
+
+class DataManager(Shape, frozen=True):
+    """One entry of a ConfigMap's managedFields, with the time of its last write."""
+
+    time: str | None = None
+    owned: DataFields | None = msgspec.field(name="fieldsV1", default=None)
+
+
+class DataMetadata(Metadata, frozen=True):
+    """Metadata of an object whose data may be newer than what runs on it."""
+
+    managed_fields: tuple[DataManager, ...] = ()
+
+
 class ConfigMap(View, frozen=True):
     """A ConfigMap."""
 
     kind: ClassVar[Kind] = Kind("", "ConfigMap", "configmaps", via="stream")
 
+    metadata: DataMetadata = DataMetadata()
+
     data: dict[str, str] = {}
     immutable: bool = False
+
+    def written(self, keys: frozenset[str] | None) -> Iterator[str]:
+        """When some of these keys (None: any) were last written, per field manager; a label edit counts as well."""
+        for entry in self.metadata.managed_fields:
+            owned = entry.owned.data if entry.owned is not None else None
+            if owned is not None and entry.time and (keys is None or any(f"f:{key}" in owned for key in keys)):
+                yield entry.time
 
     def terms(self) -> Iterator[Term]:
         """Labels, the name, and what it holds: GPU queries, datasources, a Dex, the report of a node autoscaler."""

@@ -17,6 +17,8 @@ from platform_health.views.files import DashboardFile
 from platform_health.views.grafana import GrafanaDashboard
 from platform_health.views.monitoring import PodMonitor, Prometheus, ServiceMonitor
 
+AMPLE = 120.0
+"""Seconds that hold two samples whatever the interval, within reason."""
 _RELATIVE = re.compile(r"now-(\d+[smhdw])(?:/[smhdw])?\Z")
 
 
@@ -60,7 +62,7 @@ def _short(text: Text, dashboard: Dashboard, inventory: Inventory) -> Iterator[V
     window = seconds(relative[1]) if relative else None
     if not ranges and window is None:
         return
-    if all(found >= 60 for _, found in ranges) and (window is None or window >= 60):
+    if all(found >= AMPLE for _, found in ranges) and (window is None or window >= AMPLE):
         return
     least = 2 * shortest_interval(inventory)
     if window is not None and window < least:

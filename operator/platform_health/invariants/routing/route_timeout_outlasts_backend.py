@@ -26,9 +26,9 @@ def route_timeout_outlasts_backend(route: HTTPRoute, inventory: Inventory) -> It
     """A gateway does not give up on a request before those who wait for the answer do.
 
     Why: a router that waits ten minutes for an upstream gets a 504 after one where the route in between allows only
-    that. The limit is `timeouts` of the rule, or what the implementation goes by instead; what is needed is a timeout
-    of LiteLLM or of the router for an upstream that is this route, or the annotation `platformhealth.dev/request-timeout`
-    of the backend.
+    that. The limit is `timeouts` of the rule, or what the implementation goes by instead. What is needed is a timeout
+    of LiteLLM or of the router for an upstream that is this route, or says the annotation
+    `platformhealth.dev/request-timeout` of the backend.
 
     Remedy: raise `timeouts.request` above what is needed, or lower the timeout of the caller.
 
