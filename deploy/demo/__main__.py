@@ -23,8 +23,9 @@ DEPLOY = HERE.parent
 CRDS = DEPLOY.parent / "crds"
 COLOUR = sys.stdout.isatty()
 NAME = "demo"
-HEALED = ("PickerPortMatches", "MonitorIsSelected", "AutoscaledReplicasAreIgnored")
-"""The invariants whose safe fixes the demo allows."""
+ALLOWED = ("PickerPortMatches", "MonitorIsSelected", "AutoscaledReplicasAreIgnored", "PoolTargetsListeningPort")
+"""The invariants whose safe fixes the demo allows. One of the objects belongs to Helm, and is left to it."""
+HEALED = 3
 
 
 def main() -> int:
@@ -62,7 +63,7 @@ class Demo:
             self.table()
             title("What is wrong, and what a client sees")
             self.findings()
-            title(f"Healing what is safe and allowed: {', '.join(HEALED)}")
+            title(f"Healing what is safe and allowed: {', '.join(ALLOWED)}")
             self.report("Apply")
             self.watch_fixes()
             title("What is left is only proposed, because somebody else owns it or has to decide")
@@ -140,7 +141,7 @@ class Demo:
                     "metadata": {"name": NAME},
                     "spec": {
                         "settleSeconds": 2,
-                        "remediation": {"mode": mode, "allow": list(HEALED) if mode == "Apply" else []},
+                        "remediation": {"mode": mode, "allow": list(ALLOWED) if mode == "Apply" else []},
                     },
                 }
             )
@@ -178,7 +179,7 @@ class Demo:
                     print(
                         f"    {fix['state']:<9} {fix['invariant']:<30} {subject['kind']} {subject['name']}: {fix['title']}"
                     )
-            return sum(state == "Applied" for state in seen.values()) >= len(HEALED)
+            return sum(state == "Applied" for state in seen.values()) >= HEALED
 
         self.wait("safe fixes to be applied and verified", done, patience=60, quiet=True)
 

@@ -99,6 +99,8 @@ class ProposedFix(Model):
     """What it does, in words."""
     safety: Literal["safe", "unsafe", "manual"]
     """Safe fixes may be applied unattended; manual ones are only words."""
+    because: Text = ""
+    """Why it is not applied: who owns the object, or which gate is shut."""
     target: ObjectReference | None = None
     """The object to patch."""
     patch: Annotated[list[Operation], Field(max_length=64, json_schema_extra={**ATOMIC})] = []

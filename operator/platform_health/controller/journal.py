@@ -32,6 +32,8 @@ class StatusJournal:
         self._unsettled: dict[str, Mapping[str, Any]] = {}
         self.conditions: dict[str, Condition] = {}
         """What remediation says of itself, by report."""
+        self.reasons: dict[str, str] = {}
+        """Why a fix is not applied, by the id of its finding."""
         self.publish: Callable[[str], Awaitable[bool]] | None = None
 
     def restore(self, report: str, status: Mapping[str, Any]) -> None:
@@ -64,6 +66,7 @@ class StatusJournal:
             fixes=tuple(to_status(entry) for entry in self.entries(report)),
             fixed=self._fixed.get(report, 0),
             condition=self.conditions.get(report),
+            reasons=self.reasons,
         )
 
     def entries(self, report: str) -> Sequence[Entry]:

@@ -15,6 +15,7 @@ from platform_health.engine import Engine
 from platform_health.findings import Finding
 from platform_health.invariant import Operation
 from platform_health.inventory import Inventory
+from platform_health.remediation import plan
 from platform_health.remediation.apply import Cluster
 from platform_health.remediation.journal import Target
 from platform_health.remediation.patch import Raw
@@ -95,8 +96,12 @@ class ClusterRepairs:
         if not leads:
             return False
         self._settle([entry.name for entry in reports] if has_turned else [])
-        await self._remediator.consider(found, [sighting(entry, self._inventory) for entry in reports])
-        return self._tell(reports)
+        plans = await self._remediator.consider(found, [sighting(entry, self._inventory) for entry in reports])
+        reasons = {
+            made.finding.id: made.decision.because for made in plans if not isinstance(made.decision, plan.Apply)
+        }
+        changed, self._journal.reasons = reasons != self._journal.reasons, reasons
+        return self._tell(reports) or changed
 
     async def close(self) -> None:
         """Ends the fixes that are under way where they stand."""

@@ -46,7 +46,7 @@ def scalers_of(workload: Workload, inventory: Inventory) -> list[Scaler]:
             found.extend(inventory.referring(kind, term_of(workload.kind, workload.name), workload.namespace))
         except Unknown as unknown:
             gaps.append(unknown)
-    if not found and len(gaps) == len(SCALERS):
+    if not found and gaps and (len(gaps) == len(SCALERS) or not all(map(inventory.is_known, SCALERS))):
         raise gaps[0]
     own = [scaler for scaler in found if not (isinstance(scaler, HorizontalPodAutoscaler) and scaler.is_keda)]
     return [scaler for scaler in own or found if not scaler.is_going]

@@ -9,11 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from platform_health.domain.exporters import dcgm_exporters
 from platform_health.domain.scheduling import DAEMON_TOLERATIONS, mismatches, offers, untolerated
 from platform_health.inventory import Inventory, Unknown
 from platform_health.views.apps import DaemonSet
-from platform_health.views.core import GPU_EXPORTER, Node, Pod, PodSpec, Taint, Toleration
+from platform_health.views.core import GPU_EXPORTER, GPU_METRIC, ConfigMap, Node, Pod, PodSpec, Taint, Toleration
+from platform_health.views.monitoring import PrometheusRule
 from platform_health.views.nvidia import ClusterPolicy
+from platform_health.views.scaling import ScaledObject
+from platform_health.views.view import View
 
 OPERATOR_DEFAULT = Toleration(key="nvidia.com/gpu", operator="Exists", effect="NoSchedule")
 """What the operator's operands tolerate where the ClusterPolicy says nothing."""
@@ -84,8 +88,24 @@ def exporters(pods: list[Pod], inventory: Inventory) -> Iterator[Exporter]:
             yield Exporter(found, _policy(found, inventory))
 
 
+def idle_exporters(inventory: Inventory) -> Iterator[Exporter]:
+    """The DaemonSets that would run an exporter, whether or not they have any pod."""
+    for found in inventory.modifying(DaemonSet):
+        if any(dcgm_exporters(Pod(spec=found.spec.template.spec))):
+            yield Exporter(found, _policy(found, inventory))
+
+
 def _policy(daemon_set: DaemonSet, inventory: Inventory) -> ClusterPolicy | None:
     owner = daemon_set.metadata.controller
     if owner is None or (owner.group, owner.kind) != (ClusterPolicy.kind.group, ClusterPolicy.kind.name):
         return None
     return inventory.named(ClusterPolicy, "", owner.name)
+
+
+ASKING: tuple[type[View], ...] = (ConfigMap, PrometheusRule, ScaledObject)
+"""The kinds that hold queries for GPU metrics."""
+
+
+def is_asked_for(inventory: Inventory) -> bool:
+    """Whether a dashboard, a rule or a scaler is known to ask for the exporter's metrics; decides how bad it is."""
+    return any(inventory.is_known(kind) and inventory.modifying(kind, term=GPU_METRIC) for kind in ASKING)

@@ -34,3 +34,8 @@ def _labels(name: str, inventory: Inventory) -> dict[str, str] | None:
     except Unknown:
         return None
     return found.labels if found is not None else None
+
+
+def is_opted_out(name: str, inventory: Inventory) -> bool:
+    """Whether a namespace says that it does not want to be monitored (OpenShift)."""
+    return (_labels(name, inventory) or {}).get("openshift.io/user-monitoring") == "false"

@@ -114,15 +114,17 @@ def _admits(policy: NetworkPolicy, peers: Sequence[Peer], pod: Pod, inventory: I
 
 
 def _holds(block: IpBlock, pod: Pod) -> Answer:
-    """Whether an address range stands for a pod: everything does, otherwise its address decides."""
+    """Whether an address range stands for a pod; of the other family it may, since pods may have two addresses."""
     if block.cidr in ("0.0.0.0/0", "::/0") and not block.except_:
         return True
     try:
-        address = ip_address(pod.status.pod_ip)
-        inside = address in ip_network(block.cidr, strict=False)
-        return inside and not any(address in ip_network(entry, strict=False) for entry in block.except_)
+        address, network = ip_address(pod.status.pod_ip), ip_network(block.cidr, strict=False)
+        excepted = [ip_network(entry, strict=False) for entry in block.except_]
     except ValueError:
         return None
+    if address.version != network.version:
+        return None
+    return address in network and not any(address in entry for entry in excepted)
 
 
 def _is_same(source: Pod, destination: Pod) -> bool:

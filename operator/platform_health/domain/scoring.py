@@ -1,9 +1,9 @@
 """What the scorers and filters of a picker ask of a pool's pods, and whether the pods answer.
 
-Facts: metric names from ``core-metrics-extractor`` of llm-d-router, the default of the KV cache metric per tag of Gateway
-API Inference Extension (``vllm:gpu_cache_usage_perc`` up to v1.2, ``vllm:kv_cache_usage_perc`` from v1.3), vLLM's names
-from its sources (the old one is gone in 0.12.0 and hidden in 0.11, the new one exists since 0.9.2 and not in V0), role
-labels from ``bylabel/roles.go``.
+Facts: metric names from ``core-metrics-extractor`` of llm-d-router; the default of the KV cache metric per tag of
+Gateway API Inference Extension (``vllm:gpu_cache_usage_perc`` up to v1.2, ``vllm:kv_cache_usage_perc`` from v1.3); the
+names of vLLM from its sources (the old one is gone in 0.12.0 and hidden in 0.11, the new one exists since 0.9.2 and not
+in V0); role labels from ``bylabel/roles.go``.
 """
 
 from __future__ import annotations
@@ -119,17 +119,14 @@ def _switched_off(look: Look) -> Iterator[Remark]:
     """Engines that emit no metrics, or not the ones that are scored."""
     if not look.reads_metrics:
         return
-    for engine, is_off, because in (
-        (
-            "sglang",
-            lambda server: not server.command.has("--enable-metrics"),
-            "emits no metrics without --enable-metrics",
-        ),
-        ("vllm", lambda server: server.command.has("--disable-log-stats"), "counts nothing with --disable-log-stats"),
-    ):
-        silent = [pod.workload for pod, server in look.engines(engine) if is_off(server)]
-        if silent:
-            yield Remark(f"{engine} metrics", f"{silent[0]} {because}, but the picker scores by metrics", (silent[0],))
+    silent = [pod.workload for pod, server in look.engines("sglang") if not server.command.has("--enable-metrics")]
+    if silent:
+        because = f"{silent[0]} emits no metrics without --enable-metrics, but the picker scores by metrics"
+        yield Remark("sglang metrics", because, (silent[0],))
+    silent = [pod.workload for pod, server in look.engines("vllm") if server.command.has("--disable-log-stats")]
+    if silent:
+        because = f"{silent[0]} counts nothing with --disable-log-stats, but the picker scores by metrics"
+        yield Remark("vllm metrics", because, (silent[0],))
 
 
 def _of_other_engine(look: Look) -> Iterator[Remark]:
@@ -151,15 +148,17 @@ def _named_engines(look: Look) -> Iterator[tuple[Ref, Server, tuple[str, ...] | 
         if pod.workload in seen:
             continue
         seen.add(pod.workload)
-        yield pod.workload, server, _read_as(look, pod)
+        yield pod.workload, server, _read_as(look, pod, server)
 
 
-def _read_as(look: Look, pod: Pod) -> tuple[str, ...] | None:
+def _read_as(look: Look, pod: Pod, server: Server) -> tuple[str, ...] | None:
     picker, config = look.picker, look.scoring.config
     if picker.is_gie(before="1.4.0"):
         return None if picker.flag("total-queued-requests-metric") else ("vllm",)
     extractor = next(iter(config.of_type(*_EXTRACTORS)), None) if config is not None else None
     if picker.release is None and extractor is None:
+        if "vllm" in _ENGINES[server.engine]:
+            return None
         raise Unknown(f"how {picker.container.image} tells engines apart is not known")
     parameters = extractor.parameters if extractor is not None else {}
     own = {string(mapping(entry).get("name")) for entry in items(parameters.get("engineConfigs"))}
@@ -257,10 +256,11 @@ def _from_other_port(look: Look) -> Iterator[Remark]:
 
 def _without_adapters(look: Look) -> Iterator[Remark]:
     engines = look.engines("vllm")
-    if "lora-affinity-scorer" in look.scoring.types and engines:
-        if len(engines) >= len(look.pods) and not any(server.command.has("--enable-lora") for _, server in engines):
-            because = f"lora-affinity-scorer has nothing to score: {engines[0][0].workload} runs without --enable-lora"
-            yield Remark("adapters", because, (engines[0][0].workload,), severity=INFO)
+    if "lora-affinity-scorer" not in look.scoring.types or not engines or len(engines) < len(look.pods):
+        return
+    if not any(server.command.has("--enable-lora") for _, server in engines):
+        because = f"lora-affinity-scorer has nothing to score: {engines[0][0].workload} runs without --enable-lora"
+        yield Remark("adapters", because, (engines[0][0].workload,), severity=INFO)
 
 
 def _without_events(look: Look) -> Iterator[Remark]:
@@ -295,7 +295,8 @@ def cannot_pick(look: Look) -> str:
     primary = config.profiles if len(config.profiles) == 1 else [p for p in config.profiles if p.name == "decode"]
     roles = {pod.labels.get(_ROLE) for pod in look.pods}
     if any(_filters_by(look, profile, "decode-filter") for profile in primary) and not roles & {None, *_DECODES}:
-        return f"decode-filter takes none of the pods: their {_ROLE} is {', '.join(sorted(role for role in roles if role))}"
+        found = ", ".join(sorted(role for role in roles if role))
+        return f"decode-filter takes none of the pods: their {_ROLE} is {found}"
     return ""
 
 

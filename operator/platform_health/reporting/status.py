@@ -66,6 +66,8 @@ class Repairs(msgspec.Struct, frozen=True, kw_only=True):
     fixes: tuple[Mapping[str, Any], ...] = ()
     fixed: int = 0
     condition: Condition | None = None
+    reasons: Mapping[str, str] = {}
+    """Why a fix is not applied, by the id of its finding."""
 
 
 def status(
@@ -96,7 +98,7 @@ def status(
             "unreadable": sorted(coverage.unreadable)[:200],
         },
         "findings": [
-            _finding(finding, with_fix=spec.remediation.mode != "Report")
+            _finding(finding, repairs.reasons if spec.remediation.mode != "Report" else None)
             for finding in shown.findings[: spec.max_findings]
         ],
         "fixes": [dict(fix) for fix in repairs.fixes[-MAX_FIXES:]],
@@ -247,7 +249,7 @@ def _standing(ready: Condition, generation: int, previous: Mapping[str, Any], no
     }
 
 
-def _finding(finding: Finding, *, with_fix: bool) -> Document:
+def _finding(finding: Finding, reasons: Mapping[str, str] | None) -> Document:
     document: Document = {
         "id": finding.id,
         "invariant": finding.invariant,
@@ -262,8 +264,8 @@ def _finding(finding: Finding, *, with_fix: bool) -> Document:
         "cause": finding.cause or "",
         "firstSeen": rfc3339(finding.first_seen),
     }
-    if with_fix and finding.fix is not None:
-        document["fix"] = _fix(finding.fix)
+    if reasons is not None and finding.fix is not None:
+        document["fix"] = _fix(finding.fix, reasons.get(finding.id, ""))
     return {key: value for key, value in document.items() if value != ""}
 
 
@@ -272,8 +274,10 @@ def _object(ref: Ref, api_version: str = "") -> Document:
     return document | ({"namespace": ref.namespace} if ref.namespace else {})
 
 
-def _fix(fix: Fix) -> Document:
+def _fix(fix: Fix, because: str) -> Document:
     document: Document = {"title": shorten(fix.title), "safety": fix.safety}
+    if because:
+        document["because"] = shorten(because)
     if fix.target is not None:
         document["target"] = _object(fix.target)
     if is_shareable(fix):

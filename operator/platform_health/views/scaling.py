@@ -90,7 +90,8 @@ class HorizontalPodAutoscaler(View, frozen=True):
     @property
     def is_keda(self) -> bool:
         """Whether KEDA made it for a ScaledObject."""
-        return "scaledobject.keda.sh/name" in self.labels
+        owner = self.metadata.controller
+        return "scaledobject.keda.sh/name" in self.labels or (owner is not None and owner.kind == "ScaledObject")
 
     @property
     def bounds(self) -> tuple[int, int]:

@@ -51,7 +51,7 @@ def autoscaled_replicas_are_ignored(application: Application, inventory: Invento
     Remedy: best, delete `replicas` from Git. Else ignore `/spec/replicas` of this workload and set the sync option,
     which is done automatically unless the Application replaces objects or is generated.
 
-    See: Argo CD, "Diff customization" and "Sync options"; operations ARGO-1.
+    See: Argo CD, "Diff customization" and "Sync options".
     """
     if is_suspended(application) or not application.spec.destination.is_here:
         return

@@ -35,7 +35,7 @@ def flux_leaves_replicas_alone(owner: Kustomization | HelmRelease, inventory: In
     Remedy: delete `replicas` from what Flux applies, or have it ignore `/spec/replicas` of this workload. For a
     HelmRelease with drift detection the rule is added automatically.
 
-    See: Flux, `spec.ignore` and `driftDetection.ignore`; operations FLUX-1 and FLUX-2.
+    See: Flux, `spec.ignore` and `driftDetection.ignore`.
     """
     if owner.spec.suspend:
         return

@@ -44,7 +44,7 @@ def ignore_differences_match(application: Application, inventory: Inventory) -> 
 
     Remedy: add the group. It is added automatically where only one group can be meant.
 
-    See: Argo CD, "Diff customization", issue 28590; operations ARGO-2.
+    See: Argo CD, "Diff customization", issue 28590.
     """
     if is_suspended(application):
         return

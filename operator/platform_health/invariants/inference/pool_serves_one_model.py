@@ -76,10 +76,9 @@ def _models(pool: Pool, inventory: Inventory) -> dict[str, frozenset[str]]:
 
 
 def _is_rewritten(pool: Pool, inventory: Inventory) -> bool:
-    rewrites = [
-        *inventory.modifying(InferenceModelRewrite, pool.namespace),
-        *inventory.modifying(LegacyInferenceModelRewrite, pool.namespace),
-    ]
+    rewrites: list[InferenceModelRewrite | LegacyInferenceModelRewrite] = []
+    rewrites += inventory.modifying(InferenceModelRewrite, pool.namespace)
+    rewrites += inventory.modifying(LegacyInferenceModelRewrite, pool.namespace)
     return any(entry.spec.pool_ref is None or entry.spec.pool_ref.name == pool.name for entry in rewrites)
 
 

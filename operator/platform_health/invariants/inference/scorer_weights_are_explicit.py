@@ -65,8 +65,7 @@ def _remarks(config: PickerConfig) -> Iterator[Remark]:
     ]
     if unused and config.has_profiles:
         names = ", ".join(plugin.name for plugin in unused)
-        verb = "are" if len(unused) > 1 else "is"
-        yield "unused", f"{names} {verb} declared, but no profile uses them", unused[0].at, INFO
+        yield "unused", f"declared, but used by no profile: {names}", unused[0].at, INFO
 
 
 def _of_profile(config: PickerConfig, profile: Profile) -> Iterator[Remark]:

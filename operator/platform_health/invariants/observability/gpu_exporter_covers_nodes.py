@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from platform_health.domain.gpu import (
+    ASKING,
     OPERATOR_DEFAULT,
     Exporter,
     exporter_pods,
     exporters,
+    idle_exporters,
+    is_asked_for,
     wants_exporter,
 )
 from platform_health.domain.patches import appended
@@ -28,17 +31,13 @@ from platform_health.invariant import (
 from platform_health.views.apps import DaemonSet
 from platform_health.views.core import (
     GPU_EXPORTER,
-    GPU_METRIC,
     OTHER_GPU_EXPORTER,
-    ConfigMap,
     Node,
     Pod,
     Taint,
     term_on,
 )
-from platform_health.views.monitoring import PrometheusRule
 from platform_health.views.nvidia import ClusterPolicy
-from platform_health.views.scaling import ScaledObject
 from platform_health.views.view import METADATA, condition
 
 GRACE_SECONDS = 600
@@ -48,7 +47,7 @@ GRACE_SECONDS = 600
     severity=WARNING,
     symptom="no GPU data from this node: utilization panels, alerts and scaling leave its GPUs out",
     category="observability",
-    needs=(Pod, DaemonSet, ClusterPolicy, ConfigMap, PrometheusRule, ScaledObject),
+    needs=(Pod, DaemonSet, ClusterPolicy, *ASKING),
     fixes=(ClusterPolicy,),
 )
 def gpu_exporter_covers_nodes(node: Node, inventory: Inventory) -> Iterator[Violation]:
@@ -60,7 +59,7 @@ def gpu_exporter_covers_nodes(node: Node, inventory: Inventory) -> Iterator[Viol
     Remedy: tolerate the taint. Where the GPU operator makes the exporter, the toleration is added to its
     ClusterPolicy; a DaemonSet of one's own is only changed on request, and GKE's managed one never.
 
-    See: NVIDIA GPU operator, `daemonsets.tolerations`; dcgm-exporter issue 731; operations GPU-1.
+    See: NVIDIA GPU operator, `daemonsets.tolerations`; dcgm-exporter issue 731.
     """
     if not wants_exporter(node) or not _is_settled(node, inventory) or _is_covered(node, inventory):
         return
@@ -72,14 +71,14 @@ def gpu_exporter_covers_nodes(node: Node, inventory: Inventory) -> Iterator[Viol
     if inventory.modifying(Pod, term=OTHER_GPU_EXPORTER):
         return
     if not any(pod.is_ready for pod in pods):
-        yield from _without_any(inventory)
+        yield from _without_any(node, inventory)
         return
     causes = [(one, one.obstacles(node)) for one in found]
     blocked = next((one for one, cause in causes if cause), None)
     yield Violation(
         at=_place(node, blocked),
         because=_because(node, causes, inventory),
-        severity=ERROR if _is_asked_for(inventory) else WARNING,
+        severity=ERROR if is_asked_for(inventory) else WARNING,
         related=tuple(one.daemon_set.ref for one in found[:3]),
         verify=f"kubectl get pods -A --field-selector spec.nodeName={node.name} | grep dcgm-exporter",
         fix=_toleration(node, found) if len(found) == 1 else None,
@@ -101,21 +100,23 @@ def _is_covered(node: Node, inventory: Inventory) -> bool:
     return False
 
 
-def _without_any(inventory: Inventory) -> Iterator[Violation]:
+def _without_any(node: Node, inventory: Inventory) -> Iterator[Violation]:
     """No exporter anywhere is a matter only for those who ask for its metrics."""
-    if _is_asked_for(inventory) and inventory.named(DaemonSet, "gpu-operator", "nvidia-dcgm-exporter") is None:
+    if is_asked_for(inventory) and inventory.named(DaemonSet, "gpu-operator", "nvidia-dcgm-exporter") is None:
+        causes = [(one, one.obstacles(node)) for one in idle_exporters(inventory)]
         because = "no node runs a DCGM exporter, though dashboards, rules or scalers ask for its metrics"
-        yield Violation(at=METADATA / "name", because=because, severity=INFO)
+        yield Violation(at=METADATA / "name", because=because + _blocking(causes, "; what keeps it off"), severity=INFO)
 
 
-def _is_asked_for(inventory: Inventory) -> bool:
-    return any(inventory.modifying(kind, term=GPU_METRIC) for kind in (ConfigMap, PrometheusRule, ScaledObject))
+def _blocking(causes: list[tuple[Exporter, list[str]]], lead: str) -> str:
+    said = [f"{one.daemon_set.ref}: {', '.join(cause)}" for one, cause in causes if cause]
+    return f"{lead} {'; '.join(said)}" if said else ""
 
 
 def _because(node: Node, causes: list[tuple[Exporter, list[str]]], inventory: Inventory) -> str:
-    said = [f"{one.daemon_set.ref}: {', '.join(cause)}" for one, cause in causes if cause]
-    if said:
-        return f"no DCGM exporter runs on it; what keeps it off {'; '.join(said)}"
+    blocking = _blocking(causes, "no DCGM exporter runs on it; what keeps it off")
+    if blocking:
+        return blocking
     here = inventory.modifying(Pod, term=term_on(GPU_EXPORTER, node.name))
     if here:
         return f"its DCGM exporter {here[0].namespace}/{here[0].name} is not Ready"

@@ -32,7 +32,7 @@ def gpu_exporter_is_monitored(policy: ClusterPolicy, inventory: Inventory) -> It
     Remedy: switch it on, with the labels that the Prometheus asks for. This is done automatically where exactly one
     Prometheus takes ServiceMonitors from all namespaces by labels alone.
 
-    See: NVIDIA GPU operator, `dcgmExporter.serviceMonitor`; operations GPU-2.
+    See: NVIDIA GPU operator, `dcgmExporter.serviceMonitor`.
     """
     if not policy.runs_exporter or (policy.monitor is not None and policy.monitor.enabled):
         return

@@ -26,7 +26,7 @@ def gpu_exporter_is_not_duplicated(daemon_set: DaemonSet, inventory: Inventory) 
     Remedy: switch the managed one off for the cluster (`--monitoring` without DCGM), or remove one's own and read the
     metrics where Google keeps them. The managed DaemonSet itself cannot be changed.
 
-    See: GKE, "Collect and view DCGM metrics"; operations §4.
+    See: GKE, "Collect and view DCGM metrics".
     """
     template = Pod(spec=daemon_set.spec.template.spec)
     if _is_managed(daemon_set.namespace) or not any(dcgm_exporters(template)):

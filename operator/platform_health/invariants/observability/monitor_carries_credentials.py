@@ -30,7 +30,7 @@ def monitor_carries_credentials(monitor: ServiceMonitor | PodMonitor, inventory:
     Remedy: add `authorization` with a Secret to the endpoint; where there is no /metrics, switch it on in the server
     or delete the monitor.
 
-    See: the servers' own documentation; operations PROM-10 and §1.5.
+    See: the servers' own documentation.
     """
     told: set[tuple[str, Ref]] = set()
     for target in targets(monitor, inventory):

@@ -25,7 +25,7 @@ def monitor_finds_service(monitor: ServiceMonitor, inventory: Inventory) -> Iter
 
     Remedy: correct the selector, or the labels of the Service.
 
-    See: prometheus-operator, `ServiceMonitorSpec.selector`; operations PROM-3.
+    See: prometheus-operator, `ServiceMonitorSpec.selector`.
     """
     if services_of(monitor, inventory):
         return

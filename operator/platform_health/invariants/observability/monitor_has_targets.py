@@ -29,7 +29,7 @@ def monitor_has_targets(monitor: ServiceMonitor, inventory: Inventory) -> Iterat
 
     Remedy: correct the selector of the Service, or see why its pods do not get an address.
 
-    See: Kubernetes, "EndpointSlices"; operations PROM-5.
+    See: Kubernetes, "EndpointSlices".
     """
     services = [service for service in services_of(monitor, inventory) if not service.is_external_name]
     waiting: list[Pod] = []

@@ -5,21 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from platform_health.domain.exporters import dcgm_exporters
+from platform_health.domain.gpu import ASKING, is_asked_for
 from platform_health.domain.monitoring import READERS, has_other_reader, look, pods_of_monitor, taking
+from platform_health.domain.namespaces import is_opted_out
 from platform_health.domain.selecting import labelling, place_of, policy_of, reasons
 from platform_health.domain.servers import model_servers
 from platform_health.invariant import ERROR, INFO, WARNING, Inventory, Severity, Unknown, Violation, invariant
-from platform_health.views.core import GPU_METRIC, ConfigMap, Service
-from platform_health.views.monitoring import PodMonitor, PrometheusRule, ServiceMonitor
+from platform_health.views.core import Service
+from platform_health.views.monitoring import PodMonitor, ServiceMonitor
 from platform_health.views.nvidia import ClusterPolicy
-from platform_health.views.scaling import ScaledObject
 
 
 @invariant(
     severity=WARNING,
     symptom="no data: dashboards, alerts and scalers that ask for its metrics stay empty",
     category="observability",
-    needs=(*READERS, Service, ConfigMap, PrometheusRule, ScaledObject, ClusterPolicy),
+    needs=(*READERS, Service, *ASKING, ClusterPolicy),
     fixes=(ServiceMonitor, PodMonitor, ClusterPolicy),
 )
 def monitor_is_selected(monitor: ServiceMonitor | PodMonitor, inventory: Inventory) -> Iterator[Violation]:
@@ -32,9 +33,9 @@ def monitor_is_selected(monitor: ServiceMonitor | PodMonitor, inventory: Invento
     Remedy: add the label. It is added automatically where exactly one Prometheus lacks only labels, none of them is
     there with another value, and no other Prometheus would select the monitor too.
 
-    See: prometheus-operator, `ServiceMonitorSelector`; operations PROM-1 and PROM-8.
+    See: prometheus-operator, `ServiceMonitorSelector`.
     """
-    if monitor.status.bindings:
+    if monitor.status.bindings or is_opted_out(monitor.namespace, inventory):
         return
     seen = look(monitor, inventory)
     if (not seen.selections and not seen.gaps) or taking(seen, monitor.labels):
@@ -60,8 +61,4 @@ def _severity(monitor: ServiceMonitor | PodMonitor, inventory: Inventory) -> Sev
         return WARNING
     if any(model_servers(pod) for pod in pods):
         return ERROR
-    return ERROR if any(any(dcgm_exporters(pod)) for pod in pods) and _is_asked_for(inventory) else WARNING
-
-
-def _is_asked_for(inventory: Inventory) -> bool:
-    return any(inventory.modifying(kind, term=GPU_METRIC) for kind in (ConfigMap, PrometheusRule, ScaledObject))
+    return ERROR if any(any(dcgm_exporters(pod)) for pod in pods) and is_asked_for(inventory) else WARNING

@@ -29,7 +29,7 @@ def monitor_is_valid(monitor: ServiceMonitor | PodMonitor, inventory: Inventory)
 
     Remedy: create the Secret or key, or correct the field. Nothing is changed automatically.
 
-    See: prometheus-operator, event `InvalidConfiguration`; operations PROM-2.
+    See: prometheus-operator, event `InvalidConfiguration`.
     """
     said = [condition(binding.conditions, "Accepted") for binding in monitor.status.bindings]
     current = [entry for entry in said if entry and entry.observed_generation in (0, monitor.metadata.generation)]

@@ -53,7 +53,7 @@ def monitor_port_exists(monitor: ServiceMonitor | PodMonitor, inventory: Invento
     Remedy: correct `port`. It is corrected automatically where exactly one named port leads to a port on which a
     recognised server serves its metrics. A Service port without a name cannot be scraped by name: name it.
 
-    See: prometheus-operator, `Endpoint.port`; operations PROM-4 and PROM-8.
+    See: prometheus-operator, `Endpoint.port`.
     """
     found = services_of(monitor, inventory) if isinstance(monitor, ServiceMonitor) else []
     pods = pods_of_monitor(monitor, inventory) if isinstance(monitor, PodMonitor) else []

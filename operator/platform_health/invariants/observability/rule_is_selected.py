@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from platform_health.domain.monitoring import READERS, has_other_reader, look, taking
+from platform_health.domain.namespaces import is_opted_out
 from platform_health.domain.promql import Invalid, parse
 from platform_health.domain.selecting import labelling, place_of, reasons
 from platform_health.invariant import INFO, WARNING, Inventory, Unknown, Violation, invariant
@@ -27,9 +28,9 @@ def rule_is_selected(rules: PrometheusRule, inventory: Inventory) -> Iterator[Vi
     Remedy: add the label that the `ruleSelector` asks for. It is added automatically where exactly one Prometheus or
     ruler lacks only labels and no other would select the rules too.
 
-    See: prometheus-operator, `ruleSelector`; operations PROM-9.
+    See: prometheus-operator, `ruleSelector`.
     """
-    if rules.status.bindings:
+    if rules.status.bindings or is_opted_out(rules.namespace, inventory):
         return
     seen = look(rules, inventory)
     if (not seen.selections and not seen.gaps) or taking(seen, rules.labels):

@@ -31,7 +31,7 @@ def target_is_scraped_once(monitor: ServiceMonitor | PodMonitor, inventory: Inve
 
     Remedy: delete one of the two, or give them disjoint metricRelabelings.
 
-    See: operations PROM-6.
+    See: prometheus-operator, labels `job` and `endpoint` of scraped targets.
     """
     mine = {target.address: target for target in targets(monitor, inventory) if not _filters(target.endpoint)}
     yield from _within(monitor, inventory)
@@ -97,14 +97,13 @@ def _violation(
 def _summed(target: Target, inventory: Inventory) -> str | None:
     """A scaler or rule that sums or counts the target's metrics without telling the two scrapes apart."""
     prefixes = metric_prefixes(target.pod)
-    asking = [
-        *(
-            (scaler.ref, trigger.metadata.get("query", ""))
-            for scaler in inventory.modifying(ScaledObject)
-            for _, trigger in scaler.triggers()
-        ),
-        *((rules.ref, str(rule.expr)) for rules in inventory.modifying(PrometheusRule) for _, rule in rules.rules()),
-    ]
+    asking: list[tuple[Ref, str]] = []
+    if inventory.is_known(ScaledObject):
+        for scaler in inventory.modifying(ScaledObject):
+            asking += [(scaler.ref, trigger.metadata.get("query", "")) for _, trigger in scaler.triggers()]
+    if inventory.is_known(PrometheusRule):
+        for rules in inventory.modifying(PrometheusRule):
+            asking += [(rules.ref, str(rule.expr)) for _, rule in rules.rules()]
     for ref, query in asking if prefixes else ():
         for selector in summed_selectors(query) if query else ():
             told = {matcher.name for matcher in selector.matchers}

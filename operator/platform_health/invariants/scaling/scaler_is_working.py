@@ -40,8 +40,7 @@ def scaler_is_working(scaler: HorizontalPodAutoscaler | ScaledObject, inventory:
 
     Remedy: the message says what fails. For an external or custom metric, see that an adapter answers for its API.
 
-    See: Kubernetes, "HorizontalPodAutoscaler", status conditions; KEDA, "Troubleshooting"; operations KEDA-6, HPA-1,
-    HPA-2.
+    See: Kubernetes, "HorizontalPodAutoscaler", status conditions; KEDA, "Troubleshooting".
     """
     if isinstance(scaler, ScaledObject):
         yield from _of_scaled_object(scaler, inventory)

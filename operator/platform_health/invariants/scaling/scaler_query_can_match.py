@@ -41,7 +41,7 @@ def scaler_query_can_match(scaler: ScaledObject, inventory: Inventory) -> Iterat
 
     Remedy: correct the address or the label; wrap the query in `sum(…)`.
 
-    See: KEDA, Prometheus scaler; production-stack chart, `keda.triggers`; operations KEDA-2, KEDA-3, KEDA-4.
+    See: KEDA, Prometheus scaler; production-stack chart, `keda.triggers`.
     """
     if scaler.is_paused:
         return

@@ -24,7 +24,7 @@ def scaler_target_exists(scaler: HorizontalPodAutoscaler | ScaledObject, invento
 
     Remedy: correct `scaleTargetRef` (KEDA's default kind is Deployment), or delete one of the two.
 
-    See: KEDA, "Scaling Deployments"; Kubernetes, HPA condition AmbiguousSelector; operations KEDA-5 and HPA-1.
+    See: KEDA, "Scaling Deployments"; Kubernetes, HPA condition AmbiguousSelector.
     """
     target = scaler.target
     view = scalable(target.group, target.kind)

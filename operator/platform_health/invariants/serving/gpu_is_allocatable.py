@@ -35,7 +35,7 @@ def gpu_is_allocatable(node: Node, inventory: Inventory) -> Iterator[Violation]:
     Remedy: look at the pods of the driver and of the device plugin on this node. A node whose GPUs are passed through
     to virtual machines, or handed out by dynamic resource allocation, is left alone.
 
-    See: NVIDIA GPU operator, "Troubleshooting"; operations GPU-4.
+    See: NVIDIA GPU operator, "Troubleshooting".
     """
     evidence = gpu_hardware(node)
     ready = condition(node.status.conditions, "Ready")

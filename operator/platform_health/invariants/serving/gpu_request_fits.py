@@ -39,7 +39,7 @@ def gpu_request_fits(pod: Pod, inventory: Inventory) -> Iterator[Violation]:
     Remedy: tolerate the taint, correct the selector, or ask for no more than one node has. Where nodes are made on
     demand, a larger one may yet come: then nothing is said.
 
-    See: Kubernetes, "Schedule GPUs"; operations GPU-3.
+    See: Kubernetes, "Schedule GPUs".
     """
     if pod.is_over or pod.spec.node_name or pod.spec.scheduling_gates or not _waits(pod, inventory):
         return
