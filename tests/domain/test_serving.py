@@ -71,7 +71,7 @@ def test_warms_up(subject: Job, expected: bool) -> None:
         (Container(command=("vllm", "serve", "/m", "--host", "localhost")), True),
         (Container(command=("vllm", "serve", "/m", "--host", "::")), False),
         (Container(command=("vllm", "serve", "/m", "--host", "$(POD_IP)")), False),
-        (Container(command=("python3", "-m", "sglang.launch_server", "--model-path", "/m")), True),
+        (Container(command=("python3", "-m", "sglang.launch_server", "--model-path", "/m")), False),
         (Container(command=("python3", "-m", "sglang.launch_server", "--model-path", "/m", "--config", "/c")), False),
         (Container(command=("sh", "-c", "python3 -m sglang.launch_server $ARGS")), False),
         (Container(command=("llama-server", "-m", "/m.gguf")), False),

@@ -76,8 +76,8 @@ class PickerConfig(NamedTuple):
     @property
     def is_discovering(self) -> bool:
         """Whether it finds its endpoints without Kubernetes, so that it needs no pool and no permissions."""
-        layer = mapping(self.value.get("dataLayer"))
-        return bool(string(mapping(layer.get("discovery")).get("pluginRef")))
+        places = (mapping(self.value.get("dataLayer")), self.value)
+        return any(string(mapping(place.get("discovery")).get("pluginRef")) for place in places)
 
 
 @lru_cache(maxsize=256)

@@ -196,11 +196,18 @@ def _unwrapped(words: Sequence[str]) -> Command:
                 rest.pop(0)
         elif rest[0] in _KEYWORDS or _ASSIGNMENT.match(rest[0]):
             rest.pop(0)
-        elif name == "timeout" and len(rest) > 2:
-            del rest[: 2 + sum(word.startswith("-") for word in rest[1:3])]
+        elif name == "timeout":
+            rest = _after_duration(rest[1:])
         else:
             break
     return Command(tuple(rest))
+
+
+def _after_duration(words: list[str]) -> list[str]:
+    """The command of ``timeout [-k 5] 60 command``: what follows the last word that is a duration or a flag."""
+    options = re.compile(r"-|[0-9.]+[smhd]?\Z|[A-Z]+\Z")
+    start = next((at for at, word in enumerate(words) if not options.match(word)), len(words))
+    return words[start:]
 
 
 def simple_commands(script: str) -> Iterator[list[str]]:

@@ -148,9 +148,12 @@ def honours_fail_open(gateway: Gateway, inventory: Inventory) -> bool:
 
 
 def is_refused(gateway: Gateway) -> bool:
-    """Whether the Gateway's own status says that it does not work, so that nothing follows for its routes."""
+    """Whether the Gateway's own status says that it does not work, so that nothing follows for its routes.
+
+    A missing address does not count: where there are no load balancers, it stays missing.
+    """
     said = (condition(gateway.status.conditions, name) for name in ("Accepted", "Programmed"))
-    return any(entry is not None and entry.status == "False" for entry in said)
+    return any(entry is not None and entry.status == "False" and entry.reason != "AddressNotAssigned" for entry in said)
 
 
 def data_plane(gateway: Gateway, inventory: Inventory) -> list[Pod]:

@@ -84,7 +84,9 @@ def is_provisioned(config: ConfigMap, inventory: Inventory) -> bool:
 
 
 def is_given_otherwise(config: ConfigMap, inventory: Inventory) -> bool:
-    """Whether a ConfigMap comes to a Grafana without a sidecar: mounted, or named by a GrafanaDashboard."""
+    """Whether a ConfigMap is shown without a sidecar: mounted, named by an object, or for OpenShift's console."""
+    if "console.openshift.io/dashboard" in config.labels:
+        return True
     return bool(users(config, inventory)) or any(True for _ in named_by(config, inventory))
 
 

@@ -43,7 +43,8 @@ class Release(NamedTuple):
     version: Version
 
     def __str__(self) -> str:
-        return f"{self.program} {'.'.join(map(str, self.version))}"
+        name = "EPP" if self.program == "gie" else self.program
+        return f"{name} v{'.'.join(map(str, self.version))}"
 
 
 _OFFICIAL = (

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path as FilePath
 from typing import Any, NamedTuple
 
@@ -118,95 +118,7 @@ def _version(text: str) -> Version:
     return (major, minor, patch)
 
 
-# --- is a query dead? ------------------------------------------------------------------------------------------------
-
-
-class _Result(NamedTuple):
-    """What an expression can return: ``data``, ``empty``, ``constant``, or ``default``: a constant for lack of data."""
-
-    says: str
-    drops: tuple[Drop, ...] = ()
-
-
-def dead(query: str, inventory: Inventory) -> tuple[Drop, ...]:
-    """The retired metrics because of which a query never returns data; none where it may. Unknown where not known."""
-    tree = promql.parse(query)
-    if isinstance(tree, promql.Invalid) or not any(retired(entry.name) for entry in promql.selectors(query)):
-        return ()
-    gaps: list[Unknown] = []
-    result = _result(tree, inventory, gaps)
-    if result.says in ("empty", "default"):
-        return tuple(dict.fromkeys(result.drops))
-    if gaps:
-        raise gaps[0]
-    return ()
-
-
-def _result(node: Any, inventory: Inventory, gaps: list[Unknown]) -> _Result:
-    kind = type(node).__name__
-    if kind == "VectorSelector":
-        return _selected(promql.selector(node), inventory, gaps)
-    if kind == "BinaryExpr":
-        left, right = _result(node.lhs, inventory, gaps), _result(node.rhs, inventory, gaps)
-        return _combined(str(node.op), left, right)
-    if kind == "Call" and node.func.name in ("absent", "absent_over_time"):
-        return _Result("data")
-    results = [_result(child, inventory, gaps) for child in promql.children(node)]
-    return next((entry for entry in results if entry.says != "constant"), _Result("constant"))
-
-
-def _selected(selector: Selector, inventory: Inventory, gaps: list[Unknown]) -> _Result:
-    try:
-        drop = dropped(selector, inventory)
-    except Unknown as unknown:
-        gaps.append(unknown)
-        return _Result("data")
-    return _Result("data") if drop is None else _Result("empty", (drop,))
-
-
-def _combined(operation: str, left: _Result, right: _Result) -> _Result:
-    both, drops = {left.says, right.says}, left.drops + right.drops
-    if operation == "unless":
-        return left
-    if operation == "or":
-        if "data" in both:
-            return _Result("data")
-        if both == {"empty"}:
-            return _Result("empty", drops)
-        return _Result("default" if both & {"empty", "default"} else "constant", drops)
-    for says in ("empty", "data", "default"):
-        if says in both:
-            return _Result(says, drops if says != "data" else ())
-    return _Result("constant")
-
-
-# --- is a metric emitted? --------------------------------------------------------------------------------------------
-
-
-def dropped(selector: Selector, inventory: Inventory) -> Drop | None:
-    """Why a selector matches nothing any more, None where something may emit it; Unknown without versions."""
-    entry = retired(selector.name)
-    if entry is None or _is_made_elsewhere(selector, inventory):
-        return None
-    verdicts = [_verdict(entry, emitter) for emitter in _emitters(entry.program, inventory)]
-    if True in verdicts:
-        return None
-    gap = next((verdict for verdict in verdicts if isinstance(verdict, str)), None)
-    if gap is not None:
-        raise Unknown(gap)
-    if not verdicts:
-        raise Unknown(f"no {_CALLED[entry.program]} is known that could emit {selector.name}")
-    return Drop(
-        selector.name, entry, f"{_CALLED[entry.program]} here ({', '.join(_versions(entry.program, inventory))})"
-    )
-
-
-def _versions(program: str, inventory: Inventory) -> list[str]:
-    found = {release(emitter.image) for emitter in _emitters(program, inventory)}
-    return sorted({".".join(map(str, entry.version)) for entry in found if entry is not None})
-
-
-_CALLED = {"vllm": "vLLM", "sglang": "SGLang", "gie": "endpoint picker"}
+# --- who emits -------------------------------------------------------------------------------------------------------
 
 
 class Emitter(NamedTuple):
@@ -217,54 +129,71 @@ class Emitter(NamedTuple):
     server: Server | None
 
 
-def _emitters(program: str, inventory: Inventory) -> Iterator[Emitter]:
-    for pod in _pods(inventory):
-        if program == "gie":
-            if is_picker(pod):
-                yield from (Emitter(pod, container.image, None) for _, container in pod.spec.long_running())
-            continue
-        for at, container in pod.spec.long_running():
-            found = list(servers_of(container, at))
-            yield from (Emitter(pod, server.image, server) for server in found if server.engine in (program, "nim"))
-            if not found and program in image(container.image).name and not is_router(container):
-                yield Emitter(pod, container.image, None)
+class Emitters:
+    """Who may emit metrics, read once for all queries of one judgement."""
 
+    def __init__(self, inventory: Inventory) -> None:
+        self._inventory = inventory
+        self._found: dict[str, list[Emitter]] = {}
 
-def _pods(inventory: Inventory) -> list[Pod]:
-    return [pod for pod in inventory.modifying(Pod, term=INFERENCE) if not pod.is_over]
+    @cached_property
+    def pods(self) -> list[Pod]:
+        """One pod of each kind: pods of one workload that run the same are not told apart."""
+        found: dict[object, Pod] = {}
+        for pod in self._inventory.modifying(Pod, term=INFERENCE):
+            if not pod.is_over:
+                key = (pod.workload, *(container.words for _, container in pod.spec.long_running()))
+                found.setdefault(key, pod)
+        return list(found.values())
 
+    def of(self, program: str) -> list[Emitter]:
+        """The containers that may emit the metrics of a program."""
+        if program not in self._found:
+            self._found[program] = [entry for pod in self.pods for entry in _emitters(program, pod)]
+        return self._found[program]
 
-def _verdict(entry: Retired, emitter: Emitter) -> bool | str:
-    """Whether it emits the metric, or why that cannot be known."""
-    found = release(emitter.image)
-    if entry.program == "gie" and found is not None and found.program == "llm-d-router":
-        return False
-    if found is None or found.program != entry.program:
-        return f"the version of {_CALLED[entry.program]} in {emitter.image} ({emitter.pod.workload}) is not known"
-    if found.version >= entry.gone:
-        return False
-    if found.version < entry.hidden:
-        return True
-    if emitter.server is None or emitter.server.command.has("--config"):
-        return f"the flags of {emitter.pod.workload} are not known"
-    return emitter.server.command.has(HIDDEN_FLAG)
+    def versions(self, program: str) -> str:
+        """The versions that run, for people."""
+        found = {release(emitter.image) for emitter in self.of(program)}
+        return ", ".join(sorted({".".join(map(str, entry.version)) for entry in found if entry is not None}))
 
-
-def _is_made_elsewhere(selector: Selector, inventory: Inventory) -> bool:
-    """Whether a recording rule, a relabeling, the router or a simulator may make series of the name."""
-    for rules in inventory.modifying(PrometheusRule):
-        if any(rule.record == selector.name for _, rule in rules.rules()):
+    def make(self, selector: Selector) -> bool:
+        """Whether a recording rule, a relabeling, the router or a simulator may make series for a selector."""
+        if selector.name in self._recorded or any(_makes(entry, selector.name) for entry in self._relabelings):
             return True
-    monitors: list[ServiceMonitor | PodMonitor] = [*inventory.modifying(ServiceMonitor)]
-    for monitor in (*monitors, *inventory.modifying(PodMonitor)):
-        for _, endpoint in monitor.endpoints():
-            if any(_makes(relabeling, selector.name) for relabeling in endpoint.metric_relabelings):
-                return True
-    return any(_may_emit(pod, selector, inventory) for pod in _pods(inventory))
+        return any(_may_emit(pod, selector, self._inventory) for pod in self.pods)
+
+    @cached_property
+    def _recorded(self) -> set[str]:
+        return {rule.record for rules in self._inventory.modifying(PrometheusRule) for _, rule in rules.rules()}
+
+    @cached_property
+    def _relabelings(self) -> list[Relabeling]:
+        monitors: list[ServiceMonitor | PodMonitor] = [*self._inventory.modifying(ServiceMonitor)]
+        monitors += self._inventory.modifying(PodMonitor)
+        return [
+            relabeling
+            for monitor in monitors
+            for _, endpoint in monitor.endpoints()
+            for relabeling in endpoint.metric_relabelings
+            if relabeling.target_label == "__name__"
+        ]
+
+
+def _emitters(program: str, pod: Pod) -> Iterator[Emitter]:
+    if program == "gie":
+        if is_picker(pod):
+            yield from (Emitter(pod, container.image, None) for _, container in pod.spec.long_running())
+        return
+    for at, container in pod.spec.long_running():
+        found = list(servers_of(container, at))
+        yield from (Emitter(pod, server.image, server) for server in found if server.engine in (program, "nim"))
+        if not found and program in image(container.image).name and not is_router(container):
+            yield Emitter(pod, container.image, None)
 
 
 def _makes(relabeling: Relabeling, name: str) -> bool:
-    if relabeling.target_label != "__name__" or relabeling.action.lower() != "replace":
+    if relabeling.action.lower() != "replace":
         return False
     made = "$1" if relabeling.replacement is None else relabeling.replacement
     pattern = "".join(".*" if part.startswith("$") else re.escape(part) for part in re.split(r"(\$\{?\w+\}?)", made))
@@ -289,3 +218,103 @@ def _port_names(pod: Pod, inventory: Inventory) -> set[str]:
         if service.selector is not None and service.selector.matches(pod.labels):
             names |= {port.name for port in service.spec.ports}
     return names
+
+
+# --- is a metric emitted? --------------------------------------------------------------------------------------------
+
+_CALLED = {"vllm": "vLLM", "sglang": "SGLang", "gie": "endpoint picker"}
+
+
+def dropped(selector: Selector, emitters: Emitters) -> Drop | None:
+    """Why a selector matches nothing any more, None where something may emit it; Unknown without versions."""
+    entry = retired(selector.name)
+    if entry is None or emitters.make(selector):
+        return None
+    verdicts = [_verdict(entry, emitter) for emitter in emitters.of(entry.program)]
+    if True in verdicts:
+        return None
+    gap = next((verdict for verdict in verdicts if isinstance(verdict, str)), None)
+    if gap is not None:
+        raise Unknown(gap)
+    called = _CALLED[entry.program]
+    if not verdicts:
+        raise Unknown(f"no {called} is known that could emit {selector.name}")
+    return Drop(selector.name, entry, f"{called} here ({emitters.versions(entry.program)})")
+
+
+def _verdict(entry: Retired, emitter: Emitter) -> bool | str:
+    """Whether it emits the metric, or why that cannot be known."""
+    found = release(emitter.image)
+    if entry.program == "gie" and found is not None and found.program == "llm-d-router":
+        return False
+    if found is None or found.program != entry.program:
+        return f"the version of {_CALLED[entry.program]} in {emitter.image} ({emitter.pod.workload}) is not known"
+    if found.version >= entry.gone:
+        return False
+    if found.version < entry.hidden:
+        return True
+    if emitter.server is None or emitter.server.command.has("--config"):
+        return f"the flags of {emitter.pod.workload} are not known"
+    return emitter.server.command.has(HIDDEN_FLAG)
+
+
+# --- is a query dead? ------------------------------------------------------------------------------------------------
+
+
+class _Result(NamedTuple):
+    """What an expression can return: ``data``, ``empty``, ``constant``, or ``default``: a constant for lack of data."""
+
+    says: str
+    drops: tuple[Drop, ...] = ()
+
+
+def dead(query: str, emitters: Emitters) -> tuple[Drop, ...]:
+    """The retired metrics because of which a query never returns data; none where it may. Unknown where not known."""
+    tree = promql.parse(query)
+    if isinstance(tree, promql.Invalid) or not any(retired(entry.name) for entry in promql.selectors(query)):
+        return ()
+    gaps: list[Unknown] = []
+    result = _result(tree, emitters, gaps)
+    if result.says in ("empty", "default"):
+        return tuple(dict.fromkeys(result.drops))
+    if gaps:
+        raise gaps[0]
+    return ()
+
+
+def _result(node: Any, emitters: Emitters, gaps: list[Unknown]) -> _Result:
+    kind = type(node).__name__
+    if kind == "VectorSelector":
+        return _selected(promql.selector(node), emitters, gaps)
+    if kind == "BinaryExpr":
+        left, right = _result(node.lhs, emitters, gaps), _result(node.rhs, emitters, gaps)
+        return _combined(str(node.op), left, right)
+    if kind == "Call" and node.func.name in ("absent", "absent_over_time"):
+        return _Result("data")
+    results = [_result(child, emitters, gaps) for child in promql.children(node)]
+    return next((entry for entry in results if entry.says != "constant"), _Result("constant"))
+
+
+def _selected(selector: Selector, emitters: Emitters, gaps: list[Unknown]) -> _Result:
+    try:
+        drop = dropped(selector, emitters)
+    except Unknown as unknown:
+        gaps.append(unknown)
+        return _Result("data")
+    return _Result("data") if drop is None else _Result("empty", (drop,))
+
+
+def _combined(operation: str, left: _Result, right: _Result) -> _Result:
+    both, drops = {left.says, right.says}, left.drops + right.drops
+    if operation == "unless":
+        return left
+    if operation == "or":
+        if "data" in both:
+            return _Result("data")
+        if both == {"empty"}:
+            return _Result("empty", drops)
+        return _Result("default" if both & {"empty", "default"} else "constant", drops)
+    for says in ("empty", "data", "default"):
+        if says in both:
+            return _Result(says, drops if says != "data" else ())
+    return _Result("constant")

@@ -50,12 +50,15 @@ def is_template(pool: Pool, inventory: Inventory) -> bool:
     return pool.picker is None and traffic(pool, inventory) is Traffic.NONE
 
 
+def health_checks(pool: Pool, inventory: Inventory) -> list[HealthCheckPolicy]:
+    """GKE's health checks of a pool."""
+    term = policy_term(pool.kind.group, pool.kind.name, pool.name)
+    return inventory.modifying(HealthCheckPolicy, pool.namespace, term)
+
+
 def is_pinned(pool: Pool, inventory: Inventory) -> bool:
     """Whether something beside the pool names its target port: a health check, or the picker's own flags."""
-    policies = inventory.modifying(
-        HealthCheckPolicy, pool.namespace, policy_term(pool.kind.group, pool.kind.name, pool.name)
-    )
-    if any(policy.port is not None for policy in policies):
+    if any(policy.port is not None for policy in health_checks(pool, inventory)):
         return True
     try:
         return any(picker.flag("endpoint-target-ports") for picker in pickers_of(pool, inventory))

@@ -22,6 +22,9 @@ _BUILT_IN = re.compile(
 )
 _BRACED = re.compile(r"\$\{(\w+)(?:\.[\w.]+)?(?::[^}]*)?\}")
 _PLAIN = re.compile(r"\$(\w+)")
+_DIALECT = re.compile(
+    r"\b(default|keep_metric_names|if|ifnot|limit|fill|fill_left|fill_right|anchored|smoothed)\b|\bWITH\s*\("
+)
 _IN_STRINGS = re.compile(r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'')
 
 
@@ -99,9 +102,19 @@ def _without_strings(text: str) -> str:
     return _IN_STRINGS.sub(lambda found: found[0].replace(VARIABLE, "var_"), text)
 
 
+def _emptied(text: str) -> str:
+    return _IN_STRINGS.sub('""', text)
+
+
 def has_loose_variables(query: str) -> bool:
     """Whether a variable stands outside of strings and ranges, where it could stand for any piece of grammar."""
     return VARIABLE in _without_strings(substituted(query)) or "<<" in query or "{{" in query
+
+
+def may_be_dialect(query: str, invalid: Invalid) -> bool:
+    """Whether a query may be valid elsewhere: newer functions and durations, RE2's regular expressions, MetricsQL."""
+    newer = ("unknown function", "inside brackets", "duration syntax", "illegal regex")
+    return any(words in invalid.because for words in newer) or bool(_DIALECT.search(_emptied(query)))
 
 
 def selectors(query: str) -> list[Selector]:

@@ -1,6 +1,6 @@
 """On which ports a pod can be reached, and which of its servers listen on the loopback address alone.
 
-Facts: SGLang ``ServerArgs.host`` is 127.0.0.1 unless set; vLLM, TGI, LiteLLM and Tabby listen everywhere; the official
+Facts: only an address that is written down counts; vLLM, TGI, LiteLLM and Tabby listen everywhere; the official
 images of Ollama and llama.cpp set OLLAMA_HOST and LLAMA_ARG_HOST to 0.0.0.0.
 """
 
@@ -152,11 +152,4 @@ def _host(server: Server) -> str | None:
     entry = server.container.variable(variable) if variable else None
     if entry is not None:
         return entry.value if entry.value_from is None else None
-    return "127.0.0.1" if server.engine == "sglang" and _is_told_all(server) else None
-
-
-def _is_told_all(server: Server) -> bool:
-    """Whether nothing but the arguments can say where the server listens."""
-    command = server.command
-    literal = all(is_literal(word) for word in command.arguments)
-    return not command.from_image and not command.has("--config") and literal
+    return None

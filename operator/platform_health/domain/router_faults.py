@@ -17,7 +17,7 @@ from platform_health.domain.routers import readers
 from platform_health.domain.upstreams import BadUrl, address
 from platform_health.invariant import ERROR, WARNING, Severity
 from platform_health.inventory import Inventory, Unknown
-from platform_health.views.core import Container
+from platform_health.views.core import ConfigMap, Container, Secret
 from platform_health.views.view import View
 
 _LITELLM = re.compile(r"^model_list:", re.MULTILINE)
@@ -59,7 +59,7 @@ def _is_meant(content: str) -> bool:
 def of_litellm(text: Text, config: LiteLLMConfig) -> Iterator[Fault]:
     """URLs and fallbacks that LiteLLM cannot use."""
     for model in config.models:
-        if model.base and not model.base.startswith(ENVIRONMENT) and isinstance(bad := address(model.base), BadUrl):
+        if model.base and not model.base.startswith(ENVIRONMENT) and (bad := _bad(model.base)) is not None:
             because = f"api_base of model {model.name} cannot be called: {bad.because}"
             yield Fault(text.within(model.base_at), f"{text.key}: {model.name} {model.model}", because)
     for at in config.misshapen:
@@ -69,8 +69,11 @@ def of_litellm(text: Text, config: LiteLLMConfig) -> Iterator[Fault]:
 
 def of_router(text: Text, config: RouterConfig, known: frozenset[str]) -> Iterator[Fault]:
     """URLs, ports and names that a plain router cannot use; ``known`` are the backends of all its files."""
+    is_http = bool(config.rules or config.default) or any(
+        _bad(backend.url or "") is None for backend in config.backends
+    )
     for backend in config.backends:
-        if backend.url is not None and isinstance(bad := address(backend.url), BadUrl):
+        if backend.url and (bad := _bad(backend.url)) is not None and (is_http or "://" not in backend.url):
             because = f"the URL of backend {backend.name} cannot be called: {bad.because}"
             yield Fault(text.within(backend.url_at), f"{text.key}: {backend.name} url", because)
     counted = Counter(backend.name for backend in config.backends if backend.name)
@@ -85,6 +88,12 @@ def of_router(text: Text, config: RouterConfig, known: frozenset[str]) -> Iterat
         if name.name not in known:
             because = f"{name.says} is {name.name}, which is no backend of the router"
             yield Fault(text.within(name.at), f"{text.key}: {name.name}", because)
+
+
+def _bad(url: str) -> BadUrl | None:
+    """Why a URL cannot be called; None too where something is still to be filled in."""
+    found = address(url)
+    return found if isinstance(found, BadUrl) and not any(mark in url for mark in "${}<>%") else None
 
 
 def _is_port(value: object) -> bool:
@@ -112,10 +121,22 @@ def of_variables(text: Text, config: LiteLLMConfig, subject: View, inventory: In
 
 
 def _has(variable: str, usage: Usage, inventory: Inventory) -> bool:
-    if environment.is_set(usage.container, variable, usage.workload.namespace, inventory):
+    if is_set(usage.container, variable, usage.workload.namespace, inventory):
         return True
     if _may_set_more(usage.container):
         raise Unknown(f"{usage.workload.ref} may set {variable} in a script")
+    return False
+
+
+def is_set(container: Container, variable: str, namespace: str, inventory: Inventory) -> bool:
+    """Whether a variable is set; Unknown where a source of all its keys is not shown, since an operator may make it."""
+    if environment.is_set(container, variable, namespace, inventory):
+        return True
+    for source in container.env_from:
+        reference = source.config_map_ref or source.secret_ref
+        kind = ConfigMap if source.config_map_ref is not None else Secret
+        if reference is not None and inventory.named(kind, namespace, reference.name) is None:
+            raise Unknown(f"{kind.kind} {namespace}/{reference.name} is not shown")
     return False
 
 

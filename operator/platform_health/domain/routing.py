@@ -64,10 +64,10 @@ def nearest_backend(backend: Backend, inventory: Inventory) -> str | None:
 
 
 def is_in_use(route: AnyRoute, inventory: Inventory) -> bool:
-    """Whether somebody serves the route: a Gateway that exists or may exist, a mesh, or a written status."""
+    """Whether somebody serves the route: a Gateway that exists or may exist, another parent, or a written status."""
     if isinstance(route, AIGatewayRoute) or route.status.parents:
         return True
-    if any((parent.group, parent.kind) == ("", "Service") for parent in route.spec.parent_refs):
+    if any(parent.kind != Gateway.kind.name for parent in route.spec.parent_refs):
         return True
     for _, parent, namespace in route.gateways():
         try:

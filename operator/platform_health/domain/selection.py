@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from platform_health.domain.command import commands
+from platform_health.domain.endpoints import ACTIVE_PORTS
 from platform_health.domain.images import image
 from platform_health.inventory import Inventory, Unknown
 from platform_health.views.apps import (
@@ -36,6 +37,8 @@ _ADDED_BY_CONTROLLERS = frozenset(
     }
 )
 """Labels that running pods have and templates do not."""
+
+_REVISIONS = ("pod-template-hash", "controller-revision-hash", "leaderworkerset.sigs.k8s.io/template-revision-hash")
 
 
 def pods_of_pool(pool: Pool, inventory: Inventory) -> list[Pod]:
@@ -94,6 +97,16 @@ def _may_get(pod: Pod, selector: LabelSelector) -> bool:
         return False
     name, _, number = selector.match_labels.get("statefulset.kubernetes.io/pod-name", "").rpartition("-")
     return not number or (name == pod.workload.name and number.isdigit())
+
+
+def one_per_template(pods: Iterable[Pod]) -> list[Pod]:
+    """One pod for each template, in order: the others of its revision say the same in their spec."""
+    found: dict[tuple[object, ...], Pod] = {}
+    for pod in pods:
+        revision = tuple(pod.labels.get(key) for key in _REVISIONS)
+        ports = tuple(pod.annotations.get(key) for key in ACTIVE_PORTS)
+        found.setdefault((pod.workload, pod.origin_path, revision, ports, is_worker(pod)), pod)
+    return list(found.values())
 
 
 def workloads_matching(namespace: str, selector: LabelSelector, inventory: Inventory) -> list[Workload]:

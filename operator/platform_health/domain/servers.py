@@ -366,6 +366,12 @@ def _ollama(command: Command, container: Container) -> frozenset[int] | None:
     return frozenset({int(found[1]) if found else 11434})
 
 
+def _hugging_face(command: Command, container: Container) -> frozenset[int] | None:
+    """The published images set PORT to 80; the launchers themselves have other defaults."""
+    published = "/text-" in image(container.image).repository
+    return _by_flag(80 if published else None, "PORT", flags=("--port", "-p"))(command, container)
+
+
 def _triton(command: Command, container: Container) -> frozenset[int] | None:
     flags = (("--http-port", 8000, "--allow-http"), ("--grpc-port", 8001, "--allow-grpc"))
     listening = {
@@ -379,8 +385,8 @@ def _triton(command: Command, container: Container) -> frozenset[int] | None:
 _PORTS: dict[str, PortReader] = {
     "vllm": _vllm,
     "sglang": _sglang,
-    "tgi": _by_flag(80, "PORT", flags=("--port", "-p")),
-    "tei": _by_flag(80, "PORT", flags=("--port", "-p")),
+    "tgi": _hugging_face,
+    "tei": _hugging_face,
     "llama.cpp": _llama,
     "ollama": _ollama,
     "litellm": _by_flag(4000, "PORT"),

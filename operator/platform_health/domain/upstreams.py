@@ -87,6 +87,15 @@ def address(url: str, schemes: tuple[str, ...] = ("http", "https")) -> Address |
     return Address(parts.scheme.lower(), parts.hostname, port or SCHEMES[parts.scheme.lower()], parts.path)
 
 
+def shown(url: str) -> str:
+    """A URL for people: without user, password and query."""
+    head, separator, rest = url.partition("://")
+    if not separator:
+        return url if "@" not in url else url.rpartition("@")[2]
+    authority, slash, path = rest.partition("?")[0].partition("/")
+    return f"{head}://{authority.rpartition('@')[2]}{slash}{path}"
+
+
 def place(host: str, port: int, namespace: str | None) -> Place | None:
     """The Service that a host may mean, None where it means none; a short name is one of ``namespace``.
 

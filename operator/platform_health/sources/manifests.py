@@ -216,18 +216,22 @@ class Manifests:
             knowledge.add_maker(maker)
         for view in self.objects.values():
             inventory.put(view)
-        for pod in self.template_pods():
+        for pod in self.template_pods(closed_world=knowledge.closed_world):
             inventory.put(pod)
 
-    def template_pods(self) -> Iterator[Pod]:
-        """The pods that templates stand for: of workloads whose own Pods are not in the files, and of no dump."""
+    def template_pods(self, *, closed_world: bool = False) -> Iterator[Pod]:
+        """The pods that templates stand for: of workloads whose own Pods are not in the files, and of no dump.
+
+        A dump is told by uids. It is one of a namespace where Pods of the namespace carry them; in a closed world one
+        Pod anywhere is enough, since a namespace without Pods then has none.
+        """
         pods = [view for view in self.objects.values() if isinstance(view, Pod)]
         replaced = {pod.workload for pod in pods}
         dumped = {pod.namespace for pod in pods if pod.metadata.uid}
         for view in self.objects.values():
             if not isinstance(view, Workload) or view.ref in replaced or view.is_going:
                 continue
-            if view.namespace in dumped and view.metadata.uid:
+            if view.metadata.uid and (view.namespace in dumped or (closed_world and dumped)):
                 continue
             if view.metadata.controller is not None and self._has_owner(view):
                 continue

@@ -576,9 +576,10 @@ class AIBackendRef(Shape, frozen=True):
 
 
 class AIGatewayRouteSpec(Shape, frozen=True):
-    """The specification of an AIGatewayRoute."""
+    """The specification of an AIGatewayRoute; ``target_refs`` is the former name of its parents."""
 
     parent_refs: tuple[ParentRef, ...] = ()
+    target_refs: tuple[ParentRef, ...] = ()
     rules: tuple[AIGatewayRule, ...] = ()
 
 
@@ -608,9 +609,10 @@ class AIGatewayRoute(View, frozen=True):
 
     def gateways(self) -> Iterator[tuple[Path, ParentRef, str]]:
         """The parents that are Gateways: path, reference and the Gateway's namespace."""
-        for index, parent in enumerate(self.spec.parent_refs):
-            if (parent.group, parent.kind) == (GROUP, "Gateway"):
-                yield Path("spec.parentRefs") / index, parent, parent.namespace or self.namespace
+        for field, parents in (("parentRefs", self.spec.parent_refs), ("targetRefs", self.spec.target_refs)):
+            for index, parent in enumerate(parents):
+                if (parent.group, parent.kind) == (GROUP, "Gateway"):
+                    yield Path("spec") / field / index, parent, parent.namespace or self.namespace
 
     def terms(self) -> Iterator[Term]:
         """Labels, every backend and every parent Gateway."""

@@ -20,7 +20,9 @@ class SliceSpec(Shape, frozen=True):
 class ResourceSlice(View, frozen=True):
     """A ResourceSlice: devices that a DRA driver offers."""
 
-    kind: ClassVar[Kind] = Kind("resource.k8s.io", "ResourceSlice", "resourceslices", _VERSIONS, namespaced=False)
+    kind: ClassVar[Kind] = Kind(
+        "resource.k8s.io", "ResourceSlice", "resourceslices", _VERSIONS, namespaced=False, via="stream"
+    )
 
     spec: SliceSpec = SliceSpec()
 
@@ -39,6 +41,8 @@ class DeviceClassSpec(Shape, frozen=True):
 class DeviceClass(View, frozen=True):
     """A DeviceClass."""
 
-    kind: ClassVar[Kind] = Kind("resource.k8s.io", "DeviceClass", "deviceclasses", _VERSIONS, namespaced=False)
+    kind: ClassVar[Kind] = Kind(
+        "resource.k8s.io", "DeviceClass", "deviceclasses", _VERSIONS, namespaced=False, via="stream"
+    )
 
     spec: DeviceClassSpec = DeviceClassSpec()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from platform_health.domain.listening import declared, listening
 from platform_health.domain.pickers import Picker, pickers_in, service_of
-from platform_health.domain.selection import pods_of_service
-from platform_health.invariant import ERROR, Fix, Inventory, Operation, Unknown, Violation, invariant, pointer
+from platform_health.domain.selection import one_per_template, pods_of_service
+from platform_health.domain.servers import model_servers
+from platform_health.invariant import ERROR, WARNING, Fix, Inventory, Operation, Unknown, Violation, invariant, pointer
 from platform_health.views.core import Pod, Service, ServicePort
 from platform_health.views.inference import InferencePool, LegacyInferencePool, Pool
 
@@ -49,6 +51,8 @@ def picker_port_matches(pool: InferencePool | LegacyInferencePool, inventory: In
             related=(service.ref,),
             fix=_fix(pool, service, inventory),
         )
+    elif found is not None and service.selector is not None:
+        yield from _strangers(pool, service, found, inventory)
 
 
 def _why_wrong(service: Service, port: ServicePort, inventory: Inventory) -> str | None:
@@ -71,6 +75,27 @@ def _why_pod_is_missed(service: Service, port: ServicePort, pod: Pod) -> str | N
     if not pickers:
         return None
     return f"port {port.port} of {service.ref} leads to {target}, {_meaning(target, pickers[0])}"
+
+
+def _strangers(pool: Pool, service: Service, port: ServicePort, inventory: Inventory) -> Iterator[Violation]:
+    """Model servers among the pods behind the picker's Service get a share of the picker's requests."""
+    pods = one_per_template(pods_of_service(service, inventory))
+    strangers = [
+        pod
+        for pod in pods
+        if not any(pickers_in(pod))
+        and model_servers(pod)
+        and pod.port_number(port.target) not in listening(pod) | declared(pod)
+    ]
+    if strangers and len(strangers) < len(pods):
+        yield Violation(
+            at=pool.picker_at / "name",
+            about="strangers",
+            because=f"{service.ref} selects pods of {strangers[0].workload} too, which are no endpoint picker",
+            severity=WARNING,
+            symptom="HTTP 500 for the share of requests about which a model server is asked",
+            related=(service.ref, strangers[0].workload),
+        )
 
 
 def _meaning(target: int, picker: Picker) -> str:

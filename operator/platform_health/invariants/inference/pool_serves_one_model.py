@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from platform_health.domain.picker_configs import config_of
 from platform_health.domain.pickers import Picker, pickers_of
-from platform_health.domain.selection import is_worker, pods_of_pool
+from platform_health.domain.selection import is_worker, one_per_template, pods_of_pool
 from platform_health.domain.servers import base_models, model_servers
 from platform_health.invariant import WARNING, Inventory, Unknown, Violation, invariant
 from platform_health.views.core import ConfigMap, Pod, Service
@@ -68,9 +68,9 @@ def pool_serves_one_model(pool: InferencePool | LegacyInferencePool, inventory: 
 def _models(pool: Pool, inventory: Inventory) -> dict[str, frozenset[str]]:
     """The names of the base model per workload whose pods are Ready, where they are literal."""
     found: dict[str, frozenset[str]] = {}
-    for pod in pods_of_pool(pool, inventory):
+    for pod in one_per_template(pod for pod in pods_of_pool(pool, inventory) if pod.is_ready):
         names = [base_models(server) for server in model_servers(pod) if not server.is_headless]
-        if pod.is_ready and not is_worker(pod) and names and all(names):
+        if not is_worker(pod) and names and all(names):
             found[str(pod.workload)] = frozenset(name for entry in names for name in entry or ())
     return found
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from platform_health.domain.endpoints import active_ports
 from platform_health.domain.listening import declared, evidence, is_certain, listening, literal_ports
-from platform_health.domain.pools import is_pinned
-from platform_health.domain.selection import is_picker, is_worker, pods_of_pool
+from platform_health.domain.pools import health_checks, is_pinned
+from platform_health.domain.selection import is_picker, is_worker, one_per_template, pods_of_pool
 from platform_health.domain.servers import Server, model_servers, servers
 from platform_health.invariant import (
     ERROR,
@@ -45,7 +45,7 @@ def pool_targets_listening_port(pool: InferencePool | LegacyInferencePool, inven
 
     See: Gateway API Inference Extension, `InferencePoolSpec.TargetPorts`.
     """
-    pods = [pod for pod in pods_of_pool(pool, inventory) if _is_endpoint(pod)]
+    pods = one_per_template(pod for pod in pods_of_pool(pool, inventory) if _is_endpoint(pod))
     for at, port in pool.target_ports():
         with inventory.part():
             asked = [pod for pod in pods if port in active_ports(pod, pool)]
@@ -55,6 +55,7 @@ def pool_targets_listening_port(pool: InferencePool | LegacyInferencePool, inven
             elif wrong:
                 yield from _some_do_not_listen(at, port, wrong, inventory)
     yield from _wrong_protocol(pool, pods)
+    yield from _wrong_health_check(pool, inventory)
 
 
 def _is_endpoint(pod: Pod) -> bool:
@@ -70,7 +71,9 @@ def _nobody_listens(pool: Pool, at: Path, port: int, pods: list[Pod], inventory:
         raise Unknown(f"it is not known on which ports the pods of {pods[0].workload} listen")
     shown = found or frozenset[int]().union(*(declared(pod) for pod in pods))
     ports = ", ".join(map(str, sorted(shown)))
-    where = f"{pods[0].workload}{f' and {len(pods) - 1} more pods' if len(pods) > 1 else ''}"
+    workloads = list(dict.fromkeys(pod.workload for pod in pods))
+    more = f" and {len(workloads) - 3} more" if len(workloads) > 3 else ""
+    where = ", ".join(map(str, workloads[:3])) + more
     if certain:
         because = f"no container listens on {port}: the servers of {where} listen on {ports}"
     else:
@@ -114,6 +117,21 @@ def _wrong_protocol(pool: Pool, pods: list[Pod]) -> Iterator[Violation]:
             symptom="HTTP 502: the gateway speaks HTTP/2 to a server that does not",
             related=tuple(dict.fromkeys(pod.workload for pod in pods))[:3],
         )
+
+
+def _wrong_health_check(pool: Pool, inventory: Inventory) -> Iterator[Violation]:
+    """GKE's load balancer sends nothing to pods whose health it checks on another port."""
+    ports = [port for _, port in pool.target_ports()]
+    for policy in health_checks(pool, inventory):
+        if policy.port is not None and policy.port not in ports:
+            yield Violation(
+                at=Path("spec.targetPorts" if isinstance(pool, InferencePool) else "spec.targetPortNumber"),
+                about=f"health check {policy.name}",
+                because=f"{policy.ref} checks port {policy.port}, which is no target port of the pool",
+                severity=WARNING,
+                symptom="HTTP 503: the load balancer takes the pods for unhealthy",
+                related=(policy.ref,),
+            )
 
 
 def _speaks_http1(server: Server, ports: list[int]) -> bool:

@@ -29,7 +29,7 @@ def pools_do_not_compete(pool: InferencePool, inventory: Inventory) -> Iterator[
     See: Gateway API Inference Extension, "InferencePool".
     """
     for other in inventory.near(InferencePool, pool.namespace):
-        if not _comes_before(other, pool) or not _is_alike(pool, other):
+        if not _comes_before(other, pool) or not _is_alike(pool, other) or _excludes(pool, other):
             continue
         with inventory.part():
             if any(traffic(entry, inventory) is not Traffic.ROUTED for entry in (pool, other)):
@@ -59,6 +59,12 @@ def _is_alike(one: InferencePool, two: InferencePool) -> bool:
     pickers = (one.picker, two.picker)
     own = all(picker is not None for picker in pickers) and len({picker.name for picker in pickers if picker}) == 2
     return own and one.app_protocol == two.app_protocol and bool(_ports(one) & _ports(two))
+
+
+def _excludes(one: InferencePool, two: InferencePool) -> bool:
+    """Whether the selectors ask for different values of one label, so that no pod has both."""
+    wanted = two.selector.match_labels
+    return any(wanted.get(key, value) != value for key, value in one.selector.match_labels.items())
 
 
 def _ports(pool: InferencePool) -> set[int]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from platform_health.domain.images import image
 from platform_health.domain.pickers import Picker, pickers_of
 from platform_health.domain.scoring import Look, cannot_pick, remarks, scoring
-from platform_health.domain.selection import is_picker, is_worker, pods_of_pool
+from platform_health.domain.selection import is_picker, is_worker, one_per_template, pods_of_pool
 from platform_health.invariant import ERROR, WARNING, Inventory, Violation, invariant
 from platform_health.views.core import ConfigMap, Pod, Service
 from platform_health.views.inference import InferencePool, LegacyInferencePool
@@ -30,7 +30,9 @@ def scorers_are_fed(pool: InferencePool | LegacyInferencePool, inventory: Invent
 
     See: llm-d-router, `core-metrics-extractor`; Gateway API Inference Extension, "Unexpected routing".
     """
-    pods = [pod for pod in pods_of_pool(pool, inventory) if pod.is_ready and not is_worker(pod) and not is_picker(pod)]
+    pods = one_per_template(
+        pod for pod in pods_of_pool(pool, inventory) if pod.is_ready and not is_worker(pod) and not is_picker(pod)
+    )
     for picker in _one_per_workload(pickers_of(pool, inventory)):
         look = Look(pool, picker, scoring(picker, inventory), pods)
         for judge in remarks:

@@ -11,9 +11,15 @@ from platform_health.invariant import WARNING, Inventory, Unknown, Violation, in
 from platform_health.views.core import ConfigMap
 from platform_health.views.files import DashboardFile
 from platform_health.views.grafana import GrafanaDashboard
+from platform_health.views.telemetry import VMAgent
 
 
-@invariant(severity=WARNING, symptom="the panel shows an error instead of data", category="observability")
+@invariant(
+    severity=WARNING,
+    symptom="the panel shows an error instead of data",
+    category="observability",
+    needs=(VMAgent,),
+)
 def dashboard_queries_parse(
     subject: ConfigMap | GrafanaDashboard | DashboardFile, inventory: Inventory
 ) -> Iterator[Violation]:
@@ -29,6 +35,8 @@ def dashboard_queries_parse(
         for query in prometheus_queries(dashboard):
             with inventory.part():
                 because = _because(query, is_surely_prometheus(query, dashboard))
+                if because is not None and inventory.modifying(VMAgent):
+                    raise Unknown("VictoriaMetrics takes queries that Prometheus does not")
                 if because is not None:
                     yield Violation(
                         at=text.within(query.at),
@@ -43,6 +51,8 @@ def _because(query: Query, is_sure: bool) -> str | None:
         return None
     if promql.has_loose_variables(query.expr):
         raise Unknown(f"a variable of panel {query.panel!r} may stand for any piece of a query")
+    if promql.may_be_dialect(query.expr, found):
+        raise Unknown(f"the query of panel {query.panel!r} may be valid in a newer Prometheus or in VictoriaMetrics")
     if not is_sure:
         raise Unknown(f"the query of panel {query.panel!r} may be of another language than PromQL")
     return " ".join(found.because.split())[:120]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from platform_health.domain.metrics import NEEDS, Drop, dead
+from platform_health.domain.metrics import NEEDS, Drop, Emitters, dead
 from platform_health.domain.queries import Use, uses
 from platform_health.domain.renaming import renamed
 from platform_health.invariant import ERROR, WARNING, Inventory, Violation, invariant
@@ -48,9 +48,10 @@ def metric_names_are_current(subject: Asking, inventory: Inventory) -> Iterator[
     if isinstance(subject, ScaledObject) and subject.is_paused:
         return
     found: dict[tuple[str, str], list[tuple[Use, Drop]]] = defaultdict(list)
+    emitters = Emitters(inventory)
     for use in uses(subject):
         with inventory.part():
-            for drop in dead(use.expr, inventory):
+            for drop in dead(use.expr, emitters):
                 found[use.text.key if use.text else use.title, drop.retired.name].append((use, drop))
     fixable = renamed(subject, [entry for entries in found.values() for entry in entries])
     for (place, name), entries in found.items():

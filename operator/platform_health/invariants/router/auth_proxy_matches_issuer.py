@@ -50,7 +50,8 @@ def _issuer(proxy: AuthProxy, inventory: Inventory) -> Iterator[Violation]:
         yield Violation(
             at=issuer.at,
             about=f"{proxy.container.name}: issuer",
-            because=f"--oidc-issuer-url is {issuer.value}, but the issuer of {config.ref} is {dex.issuer}",
+            because=f"--oidc-issuer-url is {upstreams.shown(issuer.value)}, "
+            f"but the issuer of {config.ref} is {upstreams.shown(dex.issuer)}",
             related=(config.ref,),
         )
     with inventory.part():
@@ -78,8 +79,8 @@ def _client(proxy: AuthProxy, dex: DexConfig, config: Ref, inventory: Inventory)
         yield Violation(
             at=redirect.at,
             about=f"{proxy.container.name}: redirect",
-            because=f"the redirect URI is {redirect.value}, but client {client.id} of {config} lists "
-            f"{', '.join(client.redirects) or 'none'}",
+            because=f"the redirect URI is {upstreams.shown(redirect.value)}, but client {client.id} of {config} lists "
+            f"{', '.join(map(upstreams.shown, client.redirects)) or 'none'}",
             related=(config,),
         )
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from platform_health.domain import environment
 from platform_health.domain.images import version
+from platform_health.domain.router_faults import is_set
 from platform_health.domain.servers import servers_of
 from platform_health.invariant import INFO, Inventory, Violation, invariant
 from platform_health.views.apps import Deployment, StatefulSet
@@ -42,8 +43,8 @@ def sso_fits_licence(subject: Deployment | StatefulSet, inventory: Inventory) ->
 
 
 def _judged(container: Container, at: Path, namespace: str, inventory: Inventory) -> Iterator[Violation]:
-    trigger = next((name for name in TRIGGERS if environment.is_set(container, name, namespace, inventory)), None)
-    if trigger is None or environment.is_set(container, LICENCE, namespace, inventory):
+    trigger = next((name for name in TRIGGERS if is_set(container, name, namespace, inventory)), None)
+    if trigger is None or is_set(container, LICENCE, namespace, inventory):
         return
     found = version(container.image, "litellm")
     is_old = found is not None and found < FREE_SINCE

@@ -8,7 +8,7 @@ from platform_health.domain.warmup import Obstacle, is_superseded, obstacles, wa
 from platform_health.invariant import WARNING, Inventory, Violation, invariant
 from platform_health.views.apps import Job
 from platform_health.views.core import Pod
-from platform_health.views.view import Condition, Path, condition
+from platform_health.views.view import Condition, Path
 
 _ALLOWANCE_SECONDS = 3600
 
@@ -29,17 +29,12 @@ def warmup_completes(job: Job, inventory: Inventory) -> Iterator[Violation]:
     See: Kubernetes, "Jobs"; Hugging Face, "Download files from the Hub".
     """
     status = job.status
-    done = condition(status.conditions, "Complete")
-    if job.spec.suspend or (done is not None and done.status == "True") or not warms_up(job):
-        return
-    failed = condition(status.conditions, "Failed")
-    is_failed = failed is not None and failed.status == "True"
-    if not is_failed and not status.active:
-        return
-    if is_superseded(job, inventory):
+    failed = next((entry for entry in status.conditions if (entry.type, entry.status) == ("Failed", "True")), None)
+    is_over = failed is None and not status.active
+    if job.spec.suspend or is_over or not warms_up(job) or is_superseded(job, inventory):
         return
     found = obstacles(job, inventory)
-    if is_failed and failed is not None:
+    if failed is not None:
         yield _violation(job, _failure(job, failed), next(iter(found), None))
         return
     final = next((entry for entry in found if entry.is_final), None)
