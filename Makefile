@@ -55,9 +55,11 @@ format: venv ## format and apply safe lint fixes
 
 generate: venv ## the CRD, the RBAC of deploy/, and the invariant pages
 	@$(BIN)/python -m platform_health.api.generate
+	@$(BIN)/python -m docs.pages
 
 check-generated: venv
 	@$(BIN)/python -m platform_health.api.generate --check
+	@$(BIN)/python -m docs.pages --check
 
 control-plane: venv ## a control plane of your own in the foreground; prints its kubeconfig
 	@$(BIN)/python -m e2e.controlplane up

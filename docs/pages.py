@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from platform_health.findings import Finding
-from platform_health.invariant import Invariant
+from platform_health.invariant import Invariant, name_of
 from platform_health.invariants import discover
 from platform_health.reporting import page
 from tests import worlds
@@ -124,10 +124,11 @@ NAMED_IN = {
 """The guides that name what an invariant looks for, by their letters in :data:`GUIDES`; none means that it is ours."""
 
 SYMPTOMS = {
-    "Connection refused, TLS handshake fails": r"refused|handshake|certificate",
+    "Connection refused, TLS handshake fails": r"connection refused|handshake|certificate",
     "Crash loop, restarts, a server that ends at its start": r"crash|restart|exits|ends at start|never starts",
     "Doubled values in dashboards": r"doubled|double or",
-    "Empty dashboards, no data, no alerts": r"no data|no GPU data|no alerts|empty|panel|dashboard|series|never fire",
+    "Empty dashboards, no data": r"(^|or )no (GPU )?data|empty panel|panels? stays? empty|every panel|the panel|dashboard is|"
+    r"legend|recorded series",
     "HTTP 401 or 403, login loop": r"\b40[13]\b|login|sign-in|signing in",
     "HTTP 404": r"\b404\b",
     "HTTP 429": r"\b429\b",
@@ -135,29 +136,36 @@ SYMPTOMS = {
     "HTTP 502": r"\b502\b",
     "HTTP 503": r"\b503\b",
     "HTTP 504": r"\b504\b",
-    "No scaling, replicas flap": r"scaling|replicas",
+    "No alerts": r"alerts",
+    "No scaling, replicas flap": r"no scaling|scaling stops|at its minimum|replicas (flap|jump)|autoscaler",
     "Pods Pending": r"Pending",
     "Scrape target DOWN": r"DOWN",
-    "Slow answers, uneven load": r"slow|latency|uneven|without regard to load|not spread|default priority",
-    "The change has no effect": r"no effect|inert|old routing|stays the same",
+    "Slow answers, uneven load": r"slow(er)? answers|answers are slow|slow starts|latency|uneven|not spread|"
+    r"without regard to load|default priority",
+    "The change has no effect": r"no effect|inert|old routing",
     "The fallback does not answer": r"fallback",
     "Timeouts": r"timeout|deadline exceeded|\b504\b",
-    "Wrong model, wrong backend": r"another route|old routing|model does not exist|another selection|the wrong model",
+    "Wrong model, wrong backend": r"another route|old routing|model does not exist|another selection",
 }
 """What a person says who has a problem, and how the symptoms that mean it are spelled."""
 
-PROPER = {
-    word.lower(): word
-    for word in (
-        "API Argo ArgoCD Calico ConfigMap DaemonSet Deployment Envoy EPP Flux GET GKE GPU GPUs Gateway GatewayClass Grafana GRPC Helm "
-        "HPA HTTP InferencePool Istio Job KEDA Kgateway KV Kubernetes LiteLLM llama.cpp Loki NGINX OOM Ollama PodMonitor PromQL "
-        "Prometheus Redis Secret ServiceMonitor SGLang SSO StatefulSet TGI TLS Tabby Triton UDP URL URLs vLLM"
-    ).split()
-    if word not in ("GET", "Gateway", "Job", "Secret", "Deployment")
+_WORDS = """
+API Antrea Argo Calico Cilium ConfigMap DaemonSet EPP Envoy Flux GKE GPU GPUs GRPC GatewayClass Grafana HPA HTTP Helm
+InferencePool Istio KEDA KV Kubernetes LiteLLM Loki NGINX OOM Ollama PodMonitor PromQL Prometheus Redis SGLang SSO
+ServiceMonitor StatefulSet TGI TLS Tabby Triton UDP URL URLs vLLM
+"""
+PROPER = {word.lower(): word for word in _WORDS.split()} | {
+    "argocd": "Argo CD",
+    "envoys": "Envoy's",
+    "exporters": "exporters",
+    "policys": "policy's",
+    "prometheuses": "Prometheuses",
+    "vllms": "vLLM's",
 }
 """Words of a file's name that are written otherwise in a sentence."""
 
 _EXPECTATION = re.compile(r"\s*#\s*(error|warning|info|unknown)\s+([A-Z][A-Za-z]+)(?::\s*.+?)?(?=\s+#|\s*$)")
+_EXPECTED = re.compile(r"#\s*(?:expect:\s*)?(error|warning|info)\s+([A-Z][A-Za-z]+)")
 _HEADER = re.compile(r"#\s*(expect:|closed-world\s*$|cluster\s*$|now:|forbidden:|absent:)")
 _ALIKE = 0.75
 """From this similarity on, a holding world is shown by its difference to the violated one."""
@@ -198,7 +206,7 @@ def outdated(wanted: dict[str, str] | None = None, folder: Path = PAGES) -> list
 def full_page(invariant: Invariant) -> str:
     """The page of an invariant: what it says of itself, an example, and when it is silent."""
     files = worlds_of(invariant)
-    parts = [page.render(invariant), *_example(files), *_cases(files), _origin(invariant)]
+    parts = [page.render(invariant), *_example(invariant, files), *_cases(files), _origin(invariant)]
     return "\n".join(parts)
 
 
@@ -221,19 +229,35 @@ class Pair(NamedTuple):
         return self.other is not None and self.other.name.endswith(".fixed.yaml")
 
 
-def example(files: Iterable[Path]) -> Pair | None:
-    """The pair to show: the shortest that a fix repairs, else the one whose two worlds are most alike."""
-    files = list(files)
+def example(files: Sequence[Path], declared: str) -> Pair | None:
+    """The pair to show: the shortest that a fix repairs, else the shortest whose two worlds are much alike.
+
+    Worlds in which the violation is as bad as ``declared`` are the typical ones.
+    """
     violated = [path for path in files if path.name.startswith("violated_when")]
     holding = [path for path in files if path.name.startswith("holds_when")]
-    repaired = [path for path in violated if path.with_suffix(".fixed.yaml").exists()]
+    typical = [path for path in violated if expected(path) == declared] or violated
+    repaired = [path for path in typical if path.with_suffix(".fixed.yaml").exists()]
     if repaired:
-        shortest = min(repaired, key=lambda path: (len(shown(path)), path.name))
+        shortest = min(repaired, key=_length)
         return Pair(shortest, shortest.with_suffix(".fixed.yaml"), 1.0)
-    pairs = [Pair(one, other, _likeness(one, other)) for one in violated for other in holding]
+    pairs = [Pair(one, other, _likeness(one, other)) for one in typical for other in holding]
+    alike = [pair for pair in pairs if pair.likeness >= _ALIKE]
+    if alike:
+        return min(alike, key=lambda pair: (_length(pair.violated), -pair.likeness, pair.other))
     if pairs:
-        return max(pairs, key=lambda pair: (pair.likeness, -len(shown(pair.violated)), pair.violated.name))
-    return Pair(violated[0], None, 0.0) if violated else None
+        return max(pairs, key=lambda pair: (pair.likeness, pair.violated, pair.other))
+    return Pair(typical[0], None, 0.0) if typical else None
+
+
+def expected(path: Path) -> str:
+    """How bad a world says that the violation of its own invariant is."""
+    own = name_of(path.parent.name)
+    return next((found[1] for found in _EXPECTED.finditer(path.read_text(encoding="utf-8")) if found[2] == own), "")
+
+
+def _length(path: Path) -> tuple[int, str]:
+    return len(shown(path)), path.name
 
 
 def _likeness(one: Path, other: Path) -> float:
@@ -243,7 +267,7 @@ def _likeness(one: Path, other: Path) -> float:
 @cache
 def shown(path: Path) -> tuple[str, ...]:
     """The lines of a world as a reader wants them: an arrow where the expectation of its own invariant stands."""
-    own = "".join(word.capitalize() for word in path.parent.name.split("_"))
+    own = name_of(path.parent.name)
 
     def arrow(found: re.Match[str]) -> str:
         if found[1] == "unknown":
@@ -269,8 +293,8 @@ def _plain(path: Path) -> list[str]:
     return [line for line in lines if line and not line.lstrip().startswith("#")]
 
 
-def _example(files: Sequence[Path]) -> Iterator[str]:
-    pair = example(files)
+def _example(invariant: Invariant, files: Sequence[Path]) -> Iterator[str]:
+    pair = example(files, invariant.severity)
     if pair is None:
         return
     world = World(pair.violated)
@@ -348,7 +372,8 @@ def index() -> str:
     ]
     for family in dict.fromkeys(entry.family for entry in everything):
         lines += [f"### {family}\n", "| invariant | severity | what must hold |", "|---|---|---|"]
-        lines += [f"| {_link(entry)} | {entry.severity} | {entry.title} |" for entry in everything if entry.family == family]
+        members = [entry for entry in everything if entry.family == family]
+        lines += [f"| {_link(entry)} | {entry.severity} | {entry.title} |" for entry in members]
         lines.append("")
     lines += ["## By symptom\n", *_by_symptom(everything), "## By guide\n", *_by_guide(everything)]
     return "\n".join(lines).rstrip() + "\n"
@@ -374,14 +399,12 @@ def _by_symptom(everything: Sequence[Invariant]) -> Iterator[str]:
 def symptoms(invariant: Invariant) -> list[str]:
     """What an invariant says that a client sees: the declared symptom first, then those of its special cases."""
     source = Path(sys.modules[invariant.judge.__module__].__file__ or "").read_text(encoding="utf-8")
-    keywords = (node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.keyword) and node.arg == "symptom")
-    texts = (
-        node.value
-        for keyword in keywords
-        for node in ([keyword] if isinstance(keyword, ast.Constant) else [keyword.body, keyword.orelse] if isinstance(keyword, ast.IfExp) else [])
-        if isinstance(node, ast.Constant) and isinstance(node.value, str)
-    )
-    return list(dict.fromkeys((invariant.symptom, *texts)))
+    said = [invariant.symptom]
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.keyword) and node.arg == "symptom":
+            choices = [node.value.body, node.value.orelse] if isinstance(node.value, ast.IfExp) else [node.value]
+            said += [text.value for text in choices if isinstance(text, ast.Constant) and isinstance(text.value, str)]
+    return list(dict.fromkeys(said))
 
 
 def _by_guide(everything: Sequence[Invariant]) -> Iterator[str]:

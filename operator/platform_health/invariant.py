@@ -124,7 +124,7 @@ class Invariant:
         fixes: tuple[type[View], ...],
     ) -> None:
         self.judge, self.severity, self.symptom, self.category = judge, severity, symptom, category
-        self.name = "".join(word.capitalize() for word in judge.__name__.split("_"))
+        self.name = name_of(judge.__name__)
         self.family = judge.__module__.split(".")[-2]
         self.page = judge.__doc__ or ""
         self.subjects = subjects(judge)
@@ -159,6 +159,11 @@ def invariant(
         return Invariant(judge, severity, symptom, needs, category, fixes)
 
     return declare
+
+
+def name_of(function: str) -> str:
+    """The name of the invariant that a function of this name judges: ``pool_is_routed`` is ``PoolIsRouted``."""
+    return "".join(word.capitalize() for word in function.split("_"))
 
 
 def subjects(judge: Judge) -> tuple[type[View], ...]:

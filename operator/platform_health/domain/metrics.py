@@ -17,6 +17,7 @@ from functools import cache, cached_property
 from pathlib import Path as FilePath
 from typing import Any, NamedTuple
 
+from platform_health.documents.rules import rules
 from platform_health.domain import promql
 from platform_health.domain.images import Version, image, release
 from platform_health.domain.production_stack import is_router
@@ -24,11 +25,11 @@ from platform_health.domain.promql import Selector
 from platform_health.domain.selection import is_picker
 from platform_health.domain.servers import Server, servers, servers_of
 from platform_health.inventory import Inventory, Unknown
-from platform_health.views.core import INFERENCE, Pod, Service
+from platform_health.views.core import HOLDS_RULES, INFERENCE, ConfigMap, Pod, Service
 from platform_health.views.monitoring import PodMonitor, PrometheusRule, Relabeling, ServiceMonitor
 from platform_health.views.view import View
 
-NEEDS: tuple[type[View], ...] = (Pod, Service, PrometheusRule, ServiceMonitor, PodMonitor)
+NEEDS: tuple[type[View], ...] = (Pod, Service, ConfigMap, PrometheusRule, ServiceMonitor, PodMonitor)
 """The kinds that are read to tell whether a query is dead."""
 
 HIDDEN_FLAG = "--show-hidden-metrics-for-version"
@@ -165,7 +166,9 @@ class Emitters:
 
     @cached_property
     def _recorded(self) -> set[str]:
-        return {rule.record for rules in self._inventory.modifying(PrometheusRule) for _, rule in rules.rules()}
+        found = {rule.record for view in self._inventory.modifying(PrometheusRule) for _, rule in view.rules()}
+        configs = self._inventory.modifying(ConfigMap, term=HOLDS_RULES)
+        return found | {rule.record for config in configs for _, rule in rules(config)}
 
     @cached_property
     def _relabelings(self) -> list[Relabeling]:

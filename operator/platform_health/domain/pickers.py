@@ -173,6 +173,18 @@ class Picker(NamedTuple):
             return self.flag("pool-group") or GROUP
         return None
 
+    def place_of_value(self, name: str, value: str) -> tuple[Path, str] | None:
+        """Where the value of a flag stands in the pod and what it would be with ``value``; None where it is no word."""
+        for field, words in (("args", self.container.args), ("command", self.container.command)):
+            for index, word in enumerate(words):
+                if not word.startswith("-") or _kebab(word) != name:
+                    continue
+                if "=" in word:
+                    return self.at / field / index, f"{word.partition('=')[0]}={value}"
+                if index + 1 < len(words):
+                    return self.at / field / (index + 1), value
+        return None
+
     def path_of(self, name: str) -> Path:
         """Where a flag stands in the pod; the arguments as a whole where it cannot be found."""
         for field, words in (("args", self.container.args), ("command", self.container.command)):

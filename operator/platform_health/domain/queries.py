@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 
 from platform_health.documents.adapter import adapter_rules
 from platform_health.documents.dashboard import Dashboard, Query, dashboards
+from platform_health.documents.rules import rules
 from platform_health.documents.texts import Text
 from platform_health.domain.upstreams import DOMAIN, BadUrl, address, place
 from platform_health.inventory import Unknown
@@ -45,14 +46,19 @@ def uses(view: View) -> Iterator[Use]:
     else:
         for text, found in dashboards(view):
             yield from _of_dashboard(text, found)
-        for text, rule in adapter_rules(view):
-            yield Use(rule.series, text.within(rule.at), "the adapter's rule", "adapter", text)
+        for text, served in adapter_rules(view):
+            yield Use(served.series, text.within(served.at), "the adapter's rule", "adapter", text)
+        for text, rule in rules(view):
+            yield Use(rule.expr, text.within(rule.at), *_named(rule.alert, rule.record), text)
 
 
-def _of_rules(rules: PrometheusRule) -> Iterator[Use]:
-    for at, rule in rules.rules():
-        title = f"alert {rule.alert}" if rule.alert else f"recording rule {rule.record}"
-        yield Use(str(rule.expr), at / "expr", title, "alert" if rule.alert else "record")
+def _of_rules(view: PrometheusRule) -> Iterator[Use]:
+    for at, rule in view.rules():
+        yield Use(str(rule.expr), at / "expr", *_named(rule.alert, rule.record))
+
+
+def _named(alert: str, record: str) -> tuple[str, Role]:
+    return (f"alert {alert}", "alert") if alert else (f"recording rule {record}", "record")
 
 
 def _of_triggers(scaler: ScaledObject) -> Iterator[Use]:

@@ -19,12 +19,13 @@ from platform_health.views.apps import Deployment, StatefulSet
 from platform_health.views.core import Pod
 from platform_health.views.view import View
 
+Workload = Deployment | StatefulSet
 NEEDS: tuple[type[View], ...] = RBAC_KINDS
 
 _KEY = "VLLM_API_KEY"
 
 
-def faults(router: Router, workload: Deployment | StatefulSet, inventory: Inventory) -> Iterator[Fault]:
+def faults(router: Router, workload: Workload, inventory: Inventory) -> Iterator[Fault]:
     """Everything that is wrong with how a router finds its engines."""
     backends, models = router.listed("--static-backends"), router.listed("--static-models")
     if backends and models and len(backends) != len(models):
@@ -35,7 +36,7 @@ def faults(router: Router, workload: Deployment | StatefulSet, inventory: Invent
         return
     namespace = router.command.value("--k8s-namespace") or "default"
     with inventory.part():
-        yield from _rights(router, workload, namespace, inventory)
+        yield from _rights(workload, namespace, inventory)
     pods = pods_matching(namespace, router.selector, inventory)
     if not pods:
         yield _no_pods(router, namespace, inventory)
@@ -65,9 +66,7 @@ def _port(router: Router, pods: list[Pod], inventory: Inventory) -> Iterator[Fau
         yield Fault(router.place("--k8s-port"), f"port {port}", because)
 
 
-def _rights(
-    router: Router, workload: Deployment | StatefulSet, namespace: str, inventory: Inventory
-) -> Iterator[Fault]:
+def _rights(workload: Workload, namespace: str, inventory: Inventory) -> Iterator[Fault]:
     name = workload.spec.template.spec.service_account_name or "default"
     account = Account(workload.namespace, name)
     for verb in ("list", "watch"):
@@ -81,7 +80,7 @@ def _rights(
             return
 
 
-def _key(router: Router, workload: Deployment | StatefulSet, pods: list[Pod], inventory: Inventory) -> Iterator[Fault]:
+def _key(router: Router, workload: Workload, pods: list[Pod], inventory: Inventory) -> Iterator[Fault]:
     if environment.is_set(router.container, _KEY, workload.namespace, inventory):
         return
     if router.container.env_from:

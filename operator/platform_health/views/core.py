@@ -504,6 +504,7 @@ GRAFANA = "runs:grafana"
 """Grafana, or the sidecar that hands it dashboards and datasources."""
 HOLDS_DATASOURCES = "holds:datasources"
 HOLDS_DEX = "holds:dex"
+HOLDS_RULES = "holds:rules"
 HOLDS_CALLER = "holds:caller"
 """A configuration of a router, which may say how long it waits for its upstreams."""
 _ROLES = (

@@ -11,6 +11,7 @@ from platform_health.domain.servers import model_servers
 from platform_health.invariant import ERROR, WARNING, Fix, Inventory, Operation, Unknown, Violation, invariant, pointer
 from platform_health.views.core import Pod, Service, ServicePort
 from platform_health.views.inference import InferencePool, LegacyInferencePool, Pool
+from platform_health.yaml import path_steps
 
 
 @invariant(
@@ -126,7 +127,7 @@ def _fix(pool: Pool, service: Service, inventory: Inventory) -> Fix | None:
 
 def _naming(pool: Pool, number: int) -> Operation:
     if pool.names_picker_port:
-        return Operation("replace", pointer(*pool.picker_port_at.split(".")), number)
+        return Operation("replace", pointer(*path_steps(pool.picker_port_at)), number)
     if isinstance(pool, LegacyInferencePool):
         return Operation("add", pointer("spec", "extensionRef", "portNumber"), number)
     return Operation("add", pointer("spec", "endpointPickerRef", "port"), {"number": number})

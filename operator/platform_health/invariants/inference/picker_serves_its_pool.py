@@ -7,9 +7,20 @@ from collections.abc import Iterator
 from platform_health.domain.picker_configs import runs_without_kubernetes
 from platform_health.domain.pickers import Picker, pickers_of
 from platform_health.domain.pools import TRAFFIC_KINDS, Traffic, traffic, twin_of
-from platform_health.invariant import ERROR, WARNING, Inventory, Severity, Violation, invariant
+from platform_health.invariant import (
+    ERROR,
+    WARNING,
+    Fix,
+    Inventory,
+    Operation,
+    Severity,
+    Violation,
+    invariant,
+    pointer,
+)
 from platform_health.views.core import ConfigMap, Pod, Service
 from platform_health.views.inference import InferencePool, LegacyInferencePool, Pool
+from platform_health.yaml import path_steps
 
 
 @invariant(
@@ -48,7 +59,25 @@ def picker_serves_its_pool(pool: InferencePool | LegacyInferencePool, inventory:
             symptom=None if severity is ERROR else "requests are sent by another selection than the pool's",
             verify=f"kubectl get {workload.kind.name.lower()} -n {workload.namespace} {workload.name} -o yaml",
             related=(workload,),
+            fix=_fix(picker, pool, inventory),
         )
+
+
+def _fix(picker: Picker, pool: Pool, inventory: Inventory) -> Fix | None:
+    """Naming this pool in the flags, where no other pool is meant; the picker restarts for it."""
+    name = picker.pool_name
+    namesake = any(entry.name == name for entry in inventory.near(type(pool), pool.namespace))
+    for flag, found, value in (
+        ("pool-name", name, pool.name),
+        ("pool-namespace", picker.pool_namespace, pool.namespace),
+    ):
+        place = picker.place_of_value(flag, value)
+        if found is not None and found != value and place is not None and not (flag == "pool-name" and namesake):
+            path = pointer(*path_steps(picker.pod.template_path.join(place[0])))
+            title = f"--{flag}={value} for {picker.pod.workload}"
+            patch = (Operation("replace", path, place[1]),) if picker.pod.is_template else ()
+            return Fix(title=title, safety="unsafe", target=picker.pod.workload, patch=patch)
+    return None
 
 
 def _why_not(picker: Picker, pool: Pool, inventory: Inventory) -> tuple[str, Severity] | None:

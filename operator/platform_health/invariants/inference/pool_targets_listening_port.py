@@ -25,6 +25,7 @@ from platform_health.views.core import Namespace, Pod, Service
 from platform_health.views.gke import HealthCheckPolicy
 from platform_health.views.inference import InferencePool, LegacyInferencePool, Pool
 from platform_health.views.view import Path
+from platform_health.yaml import path_steps
 
 
 @invariant(
@@ -153,7 +154,7 @@ def _fix(pool: Pool, pods: list[Pod], inventory: Inventory) -> Fix | None:
     if len(ports) != 1:
         return None
     (port,) = ports
-    path = pointer(*str(targets[0][0]).replace("[", ".").replace("]", "").split("."))
+    path = pointer(*path_steps(targets[0][0]))
     return Fix(
         title=f"target port {port}, on which {pods[0].workload} listens",
         safety="safe",
