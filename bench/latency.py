@@ -13,7 +13,7 @@ from typing import Any
 
 from bench.cluster import Api, cluster, operator, report, wait_until_ready
 
-CHANGES = 20
+CHANGES = 100
 SPACING = 1.6
 """Seconds between changes: the status is written at most once a second."""
 PODS = 200

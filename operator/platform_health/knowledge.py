@@ -124,28 +124,42 @@ class Derivation(NamedTuple):
     """What a controller makes from a custom resource: objects of these kinds, named after a pattern.
 
     ``{name}`` stands for the resource's name. ``label``, where given, is a key that every selector of the made pods
-    uses; a selector without it is not about them.
+    uses; a selector without it is not about them. ``service_label`` is the only one of the made Services.
     """
 
     kinds: tuple[type[View], ...]
     names: tuple[str, ...]
     label: str = ""
+    service_label: str = ""
+
+    def is_meant(self, kind: type[View], selector: LabelSelector) -> bool:
+        """Whether a selector may be about the made objects of a kind."""
+        label = (kind is Service and self.service_label) or self.label
+        return not label or label in selector.keys
 
 
 _SERVING: tuple[type[View], ...] = (Pod, Deployment, StatefulSet, Service, InferencePool, HTTPRoute, ServiceAccount)
 
 DERIVATIONS: dict[tuple[str, str], Derivation] = {
     ("monitoring.coreos.com", "Prometheus"): Derivation(
-        (Pod, StatefulSet, Service), ("prometheus-operated", "prometheus-{name}*")
+        (Pod, StatefulSet, Service),
+        ("prometheus-operated", "prometheus-{name}*"),
+        service_label="operated-prometheus",
     ),
     ("monitoring.coreos.com", "PrometheusAgent"): Derivation(
-        (Pod, StatefulSet, Service), ("prometheus-agent-operated", "prom-agent-{name}*")
+        (Pod, StatefulSet, Service),
+        ("prometheus-agent-operated", "prom-agent-{name}*"),
+        service_label="operated-prometheus",
     ),
     ("monitoring.coreos.com", "Alertmanager"): Derivation(
-        (Pod, StatefulSet, Service), ("alertmanager-operated", "alertmanager-{name}*")
+        (Pod, StatefulSet, Service),
+        ("alertmanager-operated", "alertmanager-{name}*"),
+        service_label="operated-alertmanager",
     ),
     ("monitoring.coreos.com", "ThanosRuler"): Derivation(
-        (Pod, StatefulSet, Service), ("thanos-ruler-operated", "thanos-ruler-{name}*")
+        (Pod, StatefulSet, Service),
+        ("thanos-ruler-operated", "thanos-ruler-{name}*"),
+        service_label="operated-thanos-ruler",
     ),
     ("gateway.networking.k8s.io", "Gateway"): Derivation(
         (Pod, Deployment, Service, ServiceAccount),
@@ -317,7 +331,7 @@ class FileKnowledge:
         if selector is None:
             return None
         for maker, derivation in self._derivations(kind, namespace):
-            if not derivation.label or derivation.label in selector.keys:
+            if derivation.is_meant(kind, selector):
                 return maker
         return None
 

@@ -1,1 +1,1 @@
-"""The command line: one module per command, each with ``add_parser`` and ``run``. Imports of weight happen in ``run``."""
+"""The command line: one module per command, each with ``add_parser`` and ``run``. Heavy imports happen in ``run``."""

@@ -47,14 +47,14 @@ async def serve(options: Options) -> int:
     _log_to_stderr(options.log_level)
     try:
         connection = await connect(options.kubeconfig, options.context)
-        await connection.get("/version")
+        try:
+            await connection.get("/version")
+            return await _serve(connection, options)
+        finally:
+            await connection.close()
     except ApiError as error:
         log.error("%s", error)
         return UNREACHABLE
-    try:
-        return await _serve(connection, options)
-    finally:
-        await connection.close()
 
 
 async def _serve(connection: Connection, options: Options) -> int:

@@ -11,12 +11,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from platform_health.domain.command import Command, commands, is_literal
 from platform_health.domain.images import image
 from platform_health.inventory import Unknown
-from platform_health.views.core import Container, Pod
+from platform_health.views.core import Container, EnvFrom, EnvVar, Pod
 from platform_health.views.view import Path
 
 
@@ -67,12 +68,30 @@ def server(container: Container, at: Path) -> Server | None:
 
 def servers_of(container: Container, at: Path) -> Iterator[Server]:
     """Every recognised server that a container runs; a script may start several."""
+    for engine, command, ports in _recognised(
+        container.image, container.command, container.args, container.env, container.env_from
+    ):
+        yield Server(engine, container, at, command, ports)
+
+
+@lru_cache(maxsize=4096)
+def _recognised(
+    reference: str,
+    command_line: tuple[str, ...],
+    arguments: tuple[str, ...],
+    env: tuple[EnvVar, ...],
+    env_from: tuple[EnvFrom, ...],
+) -> tuple[tuple[str, Command, frozenset[int] | None], ...]:
+    """The engines, commands and ports of a container; the pods of one template are all alike."""
+    container = Container(image=reference, command=command_line, args=arguments, env=env, env_from=env_from)
+    found = []
     for command in commands(container):
         engine = _engine_of_image(container, command) if command.from_image else engine_of(command)
-        if engine is None and _is_sidecar(container.image) and command == commands(container)[-1]:
+        if engine is None and _is_sidecar(reference) and command == commands(container)[-1]:
             engine = "sidecar"
         if engine is not None:
-            yield Server(engine, container, at, command, _ports(engine, command, container))
+            found.append((engine, command, _ports(engine, command, container)))
+    return tuple(found)
 
 
 def is_understood(container: Container) -> bool:

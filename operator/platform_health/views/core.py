@@ -723,7 +723,7 @@ class ConfigMap(View, frozen=True):
                 yield entry.time
 
     def terms(self) -> Iterator[Term]:
-        """Labels, the name, and what it holds: GPU queries, datasources, a Dex, the report of a node autoscaler."""
+        """Labels, the name, and what it holds: configurations and rules that others look for, GPU queries, reports."""
         yield from View.terms(self)
         yield name_term(self.name)
         if self.name == "cluster-autoscaler-status":
@@ -734,6 +734,8 @@ class ConfigMap(View, frozen=True):
             yield HOLDS_DATASOURCES
         if any("issuer:" in value and "storage:" in value for value in self.data.values()):
             yield HOLDS_DEX
+        if any("groups:" in value and "record:" in value for value in self.data.values()):
+            yield HOLDS_RULES
         if any("model_list" in value or "timeout_seconds" in value for value in self.data.values()):
             yield HOLDS_CALLER
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from platform_health.domain.pickers import pickers_of
-from platform_health.domain.pools import TRAFFIC_KINDS, Traffic, traffic
+from platform_health.domain.pools import TRAFFIC_KINDS, Traffic, traffic, twin_of
 from platform_health.domain.routing import routes_to
 from platform_health.invariant import ERROR, INFO, Inventory, Violation, invariant
 from platform_health.views.core import Pod, Service
-from platform_health.views.inference import GROUP, LegacyInferencePool
+from platform_health.views.inference import GROUP, InferencePool, LegacyInferencePool
 from platform_health.views.view import METADATA
 
 
 @invariant(
     severity=ERROR,
     symptom="HTTP 500: the endpoint picker does not read the pool that the route names",
-    needs=(Service, Pod, *TRAFFIC_KINDS),
+    needs=(InferencePool, Service, Pod, *TRAFFIC_KINDS),
 )
 def legacy_pool_is_migrated(pool: LegacyInferencePool, inventory: Inventory) -> Iterator[Violation]:
     """No route leads to a pool of `inference.networking.x-k8s.io` whose picker reads the current group only.
@@ -29,6 +29,8 @@ def legacy_pool_is_migrated(pool: LegacyInferencePool, inventory: Inventory) -> 
 
     See: Gateway API Inference Extension, "Migrating from v1alpha2 to v1".
     """
+    if pool.metadata.controller is not None:
+        return
     if not routes_to(pool, inventory) and not pool.parents():
         yield Violation(
             at=METADATA / "name",
@@ -40,11 +42,15 @@ def legacy_pool_is_migrated(pool: LegacyInferencePool, inventory: Inventory) -> 
     if traffic(pool, inventory) is not Traffic.ROUTED:
         return
     current = [picker for picker in pickers_of(pool, inventory) if picker.is_gie("1.5.0") or picker.is_router()]
-    if current:
-        yield Violation(
-            at=METADATA / "name",
-            because=f"routes lead to this pool of {pool.kind.group}, but its picker ({current[0].release}) reads pools "
-            f"of {GROUP} only",
-            verify=f"kubectl get inferencepools.{GROUP} -n {pool.namespace}",
-            related=(current[0].pod.workload,),
-        )
+    if not current:
+        return
+    both = twin_of(pool, inventory) is not None
+    yield Violation(
+        at=METADATA / "name",
+        because=f"routes lead to this pool of {pool.kind.group}, but its picker ({current[0].release}) reads "
+        f"{'the one' if both else 'pools'} of {GROUP} only",
+        severity=INFO if both else None,
+        symptom="none while both pools are alike and the gateway still reads the legacy group" if both else None,
+        verify=f"kubectl get inferencepools.{GROUP} -n {pool.namespace}",
+        related=(current[0].pod.workload,),
+    )

@@ -70,12 +70,25 @@ def _why_pod_is_missed(service: Service, port: ServicePort, pod: Pod) -> str | N
             f"port {port.port} of {service.ref} targets port {port.target!r}, which no container of the picker declares"
         )
     pickers = list(pickers_in(pod))
+    if _is_of_another_container(target, pod, pickers):
+        return None
     for picker in pickers:
         if target == picker.grpc_port:
             return None
     if not pickers:
         return None
     return f"port {port.port} of {service.ref} leads to {target}, {_meaning(target, pickers[0])}"
+
+
+def _is_of_another_container(target: int, pod: Pod, pickers: list[Picker]) -> bool:
+    """Whether a proxy beside the picker takes the port."""
+    own = {picker.at for picker in pickers}
+    return any(
+        port.container_port == target
+        for at, container in pod.spec.long_running()
+        if at not in own
+        for port in container.ports
+    )
 
 
 def _strangers(pool: Pool, service: Service, port: ServicePort, inventory: Inventory) -> Iterator[Violation]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from platform_health.domain.endpoints import says_active_ports
 from platform_health.domain.listening import serves_nothing
-from platform_health.domain.selection import is_worker, pods_of_pool
+from platform_health.domain.selection import is_worker, one_per_template, pods_of_pool
 from platform_health.invariant import ERROR, Inventory, Violation, invariant
 from platform_health.views.core import Pod
 from platform_health.views.inference import InferencePool, LegacyInferencePool
@@ -28,19 +28,19 @@ def pool_selects_serving_pods(pool: InferencePool | LegacyInferencePool, invento
 
     See: llm-d pull request 2212; LeaderWorkerSet, "Labels".
     """
-    groups: dict[object, list[Pod]] = {}
-    for pod in pods_of_pool(pool, inventory):
-        if pod.is_ready and not says_active_ports(pod) and not _may_be_unready(pod) and serves_nothing(pod):
-            groups.setdefault((pod.workload, pod.origin_path), []).append(pod)
-    for pods in groups.values():
-        what = "workers" if is_worker(pods[0]) else "headless followers"
-        names = "" if pods[0].is_template else f" ({', '.join(pod.name for pod in pods[:3])})"
+    ready = [pod for pod in pods_of_pool(pool, inventory) if pod.is_ready and not says_active_ports(pod)]
+    for pod in one_per_template(ready):
+        if _may_be_unready(pod) or not serves_nothing(pod):
+            continue
+        alike = [other for other in ready if (other.workload, is_worker(other)) == (pod.workload, is_worker(pod))]
+        what = "workers" if is_worker(pod) else "headless followers"
+        names = "" if pod.is_template else f" ({', '.join(other.name for other in alike[:3])})"
         yield Violation(
             at=pool.selector_at,
-            about=pods[0].workload.name,
-            because=f"the pool selects {what} of {pods[0].workload}{names}, which serve no requests",
+            about=pod.workload.name,
+            because=f"the pool selects {what} of {pod.workload}{names}, which serve no requests",
             verify=f"kubectl get pods -n {pool.namespace} -l '{pool.selector}' --show-labels",
-            related=(pods[0].workload,),
+            related=(pod.workload,),
         )
 
 

@@ -46,7 +46,8 @@ def pool_targets_listening_port(pool: InferencePool | LegacyInferencePool, inven
 
     See: Gateway API Inference Extension, `InferencePoolSpec.TargetPorts`.
     """
-    pods = one_per_template(pod for pod in pods_of_pool(pool, inventory) if _is_endpoint(pod))
+    ready = one_per_template(pod for pod in pods_of_pool(pool, inventory) if pod.is_ready)
+    pods = [pod for pod in ready if _is_endpoint(pod)]
     for at, port in pool.target_ports():
         with inventory.part():
             asked = [pod for pod in pods if port in active_ports(pod, pool)]
@@ -62,7 +63,7 @@ def pool_targets_listening_port(pool: InferencePool | LegacyInferencePool, inven
 def _is_endpoint(pod: Pod) -> bool:
     found = list(servers(pod))
     computes_only = bool(found) and all(server.ports == frozenset() for server in found)
-    return pod.is_ready and not is_worker(pod) and not is_picker(pod) and not computes_only
+    return not is_worker(pod) and not is_picker(pod) and not computes_only
 
 
 def _nobody_listens(pool: Pool, at: Path, port: int, pods: list[Pod], inventory: Inventory) -> Violation:

@@ -30,9 +30,8 @@ def scorers_are_fed(pool: InferencePool | LegacyInferencePool, inventory: Invent
 
     See: llm-d-router, `core-metrics-extractor`; Gateway API Inference Extension, "Unexpected routing".
     """
-    pods = one_per_template(
-        pod for pod in pods_of_pool(pool, inventory) if pod.is_ready and not is_worker(pod) and not is_picker(pod)
-    )
+    ready = one_per_template(pod for pod in pods_of_pool(pool, inventory) if pod.is_ready)
+    pods = [pod for pod in ready if not is_worker(pod) and not is_picker(pod)]
     for picker in _one_per_workload(pickers_of(pool, inventory)):
         look = Look(pool, picker, scoring(picker, inventory), pods)
         for judge in remarks:
