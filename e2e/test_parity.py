@@ -116,27 +116,38 @@ def patch(value: dict[str, Any]) -> str:
     return f"--patch={json.dumps(value)}"
 
 
+class Comparison:
+    """The verdicts of all three ways."""
+
+    def __init__(self, plane: ControlPlane, operator: Operator, folder: Path) -> None:
+        self._plane, self._operator, self._folder = plane, operator, folder
+        self.operator: Verdicts = set()
+        self.others: dict[str, Verdicts] = {}
+
+    def agrees(self) -> bool:
+        """Whether all say the same now."""
+        self.operator = verdicts(json.loads(self._operator.get("/findings"))["reports"][0])
+        self.others = {"cluster": of_cluster(self._plane), "dump": of_dump(self._plane, self._folder)}
+        return all(other == self.operator for other in self.others.values())
+
+    def differences(self) -> str:
+        """Who says what alone."""
+        return "\n".join(
+            f"only {name}: {other - self.operator}\nonly the operator: {self.operator - other}"
+            for name, other in self.others.items()
+        )
+
+
 def test_the_operator_says_what_a_scan_says(plane: ControlPlane, tmp_path: Path) -> None:
     dice = random.Random(SEED)
     history: list[str] = []
     Report(plane, "parity").apply(select=["*"], remediation={"mode": "Report"})
     with Operator(plane, "--no-leader-elect") as operator:
-        for round_ in range(4):
-            for _ in range(CHANGES // 4):
-                history.append(change(plane, dice))
-            said: dict[str, Verdicts] = {}
-
-            def agree() -> bool:
-                said["operator"] = verdicts(json.loads(operator.get("/findings"))["reports"][0])
-                said["cluster"] = of_cluster(plane)
-                said["dump"] = of_dump(plane, tmp_path)
-                return said["operator"] == said["cluster"] == said["dump"]
-
+        comparison = Comparison(plane, operator, tmp_path)
+        for _ in range(4):
+            history += [change(plane, dice) for _ in range(CHANGES // 4)]
             try:
-                eventually(agree, "the same verdicts three ways", timeout=40)
+                eventually(comparison.agrees, "the same verdicts three ways", timeout=40)
             except AssertionError:
-                for name in ("cluster", "dump"):
-                    print(f"only {name}:", said[name] - said["operator"])
-                    print(f"only operator, not {name}:", said["operator"] - said[name])
-                raise AssertionError(f"round {round_}, seed {SEED}: {history}") from None
-            assert said["operator"], "the platform is broken, so that something must be found"
+                raise AssertionError(f"seed {SEED}: {history}\n{comparison.differences()}") from None
+            assert comparison.operator, "the platform is broken, so that something must be found"

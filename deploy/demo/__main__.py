@@ -176,9 +176,8 @@ class Demo:
                 if seen.get(fix["id"]) != fix["state"]:
                     seen[fix["id"]] = fix["state"]
                     subject = fix["object"]
-                    print(
-                        f"    {fix['state']:<9} {fix['invariant']:<30} {subject['kind']} {subject['name']}: {fix['title']}"
-                    )
+                    print(f"    {fix['state']:<9} {fix['invariant']:<30} {subject['kind']} {subject['name']}")
+                    print(f"              {dim(fix['title'])}")
             return sum(state == "Applied" for state in seen.values()) >= HEALED
 
         self.wait("safe fixes to be applied and verified", done, patience=60, quiet=True)

@@ -124,7 +124,7 @@ class Derivation(NamedTuple):
     """What a controller makes from a custom resource: objects of these kinds, named after a pattern.
 
     ``{name}`` stands for the resource's name. ``label``, where given, is a key that every selector of the made pods
-    uses; a selector without it is not about them. ``service_label`` is the only one of the made Services.
+    uses; a selector without it is not about them. ``service_label`` is the one label that the made Services have.
     """
 
     kinds: tuple[type[View], ...]
@@ -134,8 +134,9 @@ class Derivation(NamedTuple):
 
     def is_meant(self, kind: type[View], selector: LabelSelector) -> bool:
         """Whether a selector may be about the made objects of a kind."""
-        label = (kind is Service and self.service_label) or self.label
-        return not label or label in selector.keys
+        if kind is Service and self.service_label:
+            return self.service_label in selector.keys or selector.matches({self.service_label: "true"})
+        return not self.label or self.label in selector.keys
 
 
 _SERVING: tuple[type[View], ...] = (Pod, Deployment, StatefulSet, Service, InferencePool, HTTPRoute, ServiceAccount)

@@ -190,10 +190,8 @@ def test_ages_come_from_the_dump_or_from_now(tmp_path: Path, capsys: pytest.Capt
 
 
 def test_object_annotation_ignores_with_a_reason(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    annotated = BROKEN.replace(
-        "metadata: {name: chat}",
-        'metadata: {name: chat, annotations: {platformhealth.dev/ignore: "RouteBackendsExist: canary until 2999-01-01"}}',
-    )
+    ignore = 'platformhealth.dev/ignore: "RouteBackendsExist: canary until 2999-01-01"'
+    annotated = BROKEN.replace("metadata: {name: chat}", f"metadata: {{name: chat, annotations: {{{ignore}}}}}")
     (tmp_path / "platform.yaml").write_text(annotated)
     code, out, _ = scan(capsys, tmp_path, "-o", "json", "--select", "RouteBackendsExist")
     document = json.loads(out)

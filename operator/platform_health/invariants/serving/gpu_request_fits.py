@@ -63,8 +63,8 @@ def _waits(pod: Pod, inventory: Inventory) -> bool:
 
 def _judged(pod: Pod, resource: str, amount: float, inventory: Inventory) -> Iterator[Violation]:
     nodes = [node for node in inventory.every(Node) if not node.is_going]
-    if any(not node.status.allocatable for node in nodes):
-        raise Unknown("some nodes do not say what they offer")
+    if not nodes or any(not node.status.allocatable for node in nodes):
+        raise Unknown("some nodes do not say what they offer" if nodes else "no node of the cluster is shown")
     offering = [node for node in nodes if node.allocatable(resource) > 0]
     fitting = [node for node in offering if not _obstacles(pod, node)]
     largest = max((node.allocatable(resource) for node in fitting), default=0.0)
