@@ -124,6 +124,46 @@ NAMED_IN = {
 }
 """The guides that name what an invariant looks for, by their letters in :data:`GUIDES`; none means that it is ours."""
 
+EXAMPLES = {
+    "AutoscaledReplicasAreIgnored": "self_heal_reverts_the_autoscaler",
+    "ConfigIsLoaded": "config_was_written_later",
+    "ConfigIsValid": "urls_and_ports_are_wrong",
+    "DashboardDatasourceResolves": "uid_is_of_another_grafana",
+    "DashboardKeepsLegendLabels": "label_is_aggregated_away",
+    "FallbackCoversRetries": "codes_are_missing",
+    "GatewayReachesPods": "the_port_of_the_service_is_admitted",
+    "GpuExporterCoversNodes": "taint_is_not_tolerated",
+    "GpuIsAllocatable": "gpu_node_offers_none",
+    "IgnoreDifferencesMatch": "group_is_empty",
+    "ModelFitsGpuMemory": "context_does_not_fit",
+    "ModelServerStarts": "crash_loop_names_an_exception",
+    "MonitorCarriesCredentials": "litellm_asks_for_a_key",
+    "MonitorIsSelected": "release_label_is_missing",
+    "MonitorPortExists": "port_name_differs",
+    "ObjectiveTargetsItsPool": "pool_does_not_exist",
+    "PickerLogsQuietly": "left_at_debug",
+    "PickerMayReadItsPool": "pods_are_forbidden",
+    "PickerPortMatches": "service_has_no_such_port",
+    "PickerServesItsPool": "picker_serves_another_pool",
+    "PickerServiceResolves": "service_is_missing",
+    "PickerSpeaksGatewayTls": "istio_has_no_destination_rule",
+    "PolicyNamesLiveNamespaces": "the_controllers_namespace_is_admitted",
+    "PoolHasReadyPods": "pods_crash",
+    "PoolSelectsServingPods": "headless_followers_are_selected",
+    "PoolTargetsListeningPort": "server_has_another_port",
+    "PrometheusReachesTargets": "only_the_gateway_is_admitted",
+    "RouteBackendsExist": "pool_is_missing",
+    "RouteIsAccepted": "it_is_not_accepted",
+    "RouteParentsAdmit": "routes_of_the_same_namespace_only_are_admitted",
+    "RouteTimeoutIsExplicit": "envoys_default_applies",
+    "ServerListensWhereAsked": "target_port_is_not_the_servers",
+    "TargetIsScrapedOnce": "pod_and_service_monitor_overlap",
+    "ToolChoiceIsComplete": "parser_is_missing",
+    "UpstreamsResolve": "namespace_is_wrong",
+    "WarmupCompletes": "deadline_is_shorter_than_the_download",
+}
+"""The violated worlds that are shown where the choice of :func:`example` would be an odd one: without ``violated_when_``."""
+
 SYMPTOMS = {
     "Connection refused, TLS handshake fails": r"connection refused|handshake|certificate",
     "Crash loop, restarts, a server that ends at its start": r"crash|restart|exits|ends at start|never starts",
@@ -153,7 +193,7 @@ SYMPTOMS = {
 _WORDS = """
 API Antrea Argo Calico Cilium ConfigMap DaemonSet EPP Envoy Flux GKE GPU GPUs GRPC GatewayClass Grafana HPA HTTP Helm
 InferencePool Istio KEDA KV Kubernetes LiteLLM Loki NGINX OOM Ollama PodMonitor PromQL Prometheus Redis SGLang SSO
-ServiceMonitor StatefulSet TGI TLS Tabby Triton UDP URL URLs vLLM
+Dex MetricsQL ServiceMonitor StatefulSet TGI TLS Tabby Triton UDP URL URLs VictoriaMetrics vLLM
 """
 PROPER = {word.lower(): word for word in _WORDS.split()} | {
     "argocd": "Argo CD",
@@ -230,14 +270,19 @@ class Pair(NamedTuple):
         return self.other is not None and self.other.name.endswith(".fixed.yaml")
 
 
-def example(files: Sequence[Path], declared: str) -> Pair | None:
+def example(files: Sequence[Path], invariant: Invariant) -> Pair | None:
     """The pair to show: the shortest that a fix repairs, else the shortest whose two worlds are much alike.
 
-    Worlds in which the violation is as bad as ``declared`` are the typical ones.
+    Worlds in which the violation is as bad as declared are the typical ones, unless :data:`EXAMPLES` names one.
     """
     violated = [path for path in files if path.name.startswith("violated_when")]
     holding = [path for path in files if path.name.startswith("holds_when")]
-    typical = [path for path in violated if expected(path) == declared] or violated
+    chosen = f"violated_when_{EXAMPLES.get(invariant.name)}.yaml"
+    typical = (
+        [path for path in violated if path.name == chosen]
+        or [path for path in violated if expected(path) == invariant.severity]
+        or violated
+    )
     repaired = [path for path in typical if path.with_suffix(".fixed.yaml").exists()]
     if repaired:
         shortest = min(repaired, key=_length)
@@ -295,7 +340,7 @@ def _plain(path: Path) -> list[str]:
 
 
 def _example(invariant: Invariant, files: Sequence[Path]) -> Iterator[str]:
-    pair = example(files, invariant.severity)
+    pair = example(files, invariant)
     if pair is None:
         return
     world = World(pair.violated)

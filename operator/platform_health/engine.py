@@ -47,7 +47,7 @@ class Engine:
         for invariant in self.invariants:
             for kind in invariant.about:
                 self._about[kind].append(invariant)
-        self._tokens: dict[JudgementKey, set[Token]] = {}
+        self._tokens: dict[JudgementKey, frozenset[Token]] = {}
         self._readers: dict[Token, set[JudgementKey]] = {}
         self._notable: dict[JudgementKey, Judgement] = {}
         self._rechecks: list[tuple[float, int, JudgementKey]] = []
@@ -115,11 +115,11 @@ class Engine:
         before = self._notable.pop(key, None)
         judgement = self._judge(key, reads)
         if judgement is None:
-            self._record(key, set())
+            self._record(key, frozenset())
             self._tokens.pop(key, None)
             self._recheck_at.pop(key, None)
             return before is not None
-        self._record(key, reads.tokens)
+        self._record(key, frozenset(reads.tokens))
         if reads.recheck_at is not None:
             self._sequence += 1
             self._recheck_at[key] = reads.recheck_at
@@ -150,8 +150,8 @@ class Engine:
         reads.tokens, reads.recheck_at = recorded.tokens, recorded.recheck_at
         return Judgement(invariant, subject, tuple(violations), tuple(dict.fromkeys(recorded.unknown)))
 
-    def _record(self, key: JudgementKey, tokens: set[Token]) -> None:
-        before = self._tokens.get(key, set())
+    def _record(self, key: JudgementKey, tokens: frozenset[Token]) -> None:
+        before = self._tokens.get(key, frozenset())
         for token in before - tokens:
             readers = self._readers[token]
             readers.discard(key)

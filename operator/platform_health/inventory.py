@@ -75,9 +75,11 @@ class Reads:
 class Inventory:
     """The store of views with its indexes. Not thread-safe: one loop owns it."""
 
-    def __init__(self, knowledge: Knowledge, clock: Callable[[], float]) -> None:
+    def __init__(self, knowledge: Knowledge, clock: Callable[[], float], *, is_snapshot: bool = False) -> None:
+        """``is_snapshot``: the clock is the newest time in a dump, which was taken then or at any time later."""
         self.knowledge = knowledge
         self._clock = clock
+        self._is_snapshot = is_snapshot
         self._objects: dict[Kind, dict[tuple[str, str], View]] = defaultdict(dict)
         self._buckets: dict[Token, dict[Ref, View]] = {}
         self._touched: set[Token] = set()
@@ -201,11 +203,11 @@ class Inventory:
         self._check(kind)
         return self._bucket(kind, namespace) if term is None else self._by_term(kind, namespace, term)
 
-    def near(self, kind: type[V], namespace: str | None = None) -> list[V]:
+    def near(self, kind: type[V], namespace: str | None = None, term: Term | None = None) -> list[V]:
         """What is known of a kind, for hints ("did you mean"); never proves absence and never raises."""
         if self.knowledge.gap(kind) is not None:
             return []
-        return self._bucket(kind, namespace)
+        return self._bucket(kind, namespace) if term is None else self._by_term(kind, namespace, term)
 
     def is_installed(self, kind: type[View]) -> bool:
         """Whether the API server serves this kind at all (in files: always)."""
@@ -224,17 +226,19 @@ class Inventory:
         """The time of judging, in seconds since the epoch. Prefer :meth:`lasted`, which is recorded."""
         return self._clock()
 
-    def lasted(self, since: str | None, seconds: float, *, unknown: bool = True) -> bool:
+    def lasted(self, since: str | None, seconds: float, *, unknown: bool = True, later: bool = False) -> bool:
         """Whether ``seconds`` passed since an RFC 3339 time; ``unknown`` answers where there is no time.
 
         Waiting periods that only prevent flapping count as over where no time is known; start-up allowances pass
-        ``unknown=False``.
+        ``unknown=False``. ``later`` answers where a dump's own times end before that, so that it may have lasted.
         """
         started = parse_time(since)
         if started is None:
             return unknown
         over = started + seconds
         if self.now >= over:
+            return True
+        if self._is_snapshot and later:
             return True
         self._reads.recheck_at = min(over, self._reads.recheck_at or over)
         return False

@@ -7,7 +7,7 @@ empty; everything else is a gap. In files what can be known depends on the quest
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import NamedTuple
@@ -291,6 +291,8 @@ class FileKnowledge:
             return None
         if (kind, name) in _INSTALLED or (kind is Namespace and name.startswith(_SYSTEM)):
             return f"{kind.kind} {name} comes with a cluster or an installation that the files do not show"
+        if self._is_governing(kind, lambda made: name in made.names):
+            return f"{kind.kind} {name} is made from a custom resource that the files do not show"
         place = namespace if kind.kind.namespaced else None
         if any(inventory.peek_all(alike, place) for alike in _alike(kind)):
             return None
@@ -305,6 +307,10 @@ class FileKnowledge:
             return f"{kind.kind.plural} that {maker.kind} {maker.name} is made into are not in the files"
         if self.closed_world and (kind is not Secret or inventory.peek_all(Secret)):
             return None
+        if selector is not None and self._is_governing(kind, lambda made: made.service_label in selector.keys):
+            return (
+                f"{kind.kind.plural} that {selector} means are made from a custom resource that the files do not show"
+            )
         if selector is None or kind in _ANYWHERE:
             return None if inventory.peek_all(kind) else f"the files hold no {kind.kind.plural}"
         if _stand_in(inventory.peek_all(kind, namespace or None)) or _near_miss(inventory, kind, namespace, selector):
@@ -327,6 +333,12 @@ class FileKnowledge:
             for maker, derivation in self._derivations(kind, namespace)
             for pattern in derivation.names
         )
+
+    def _is_governing(self, kind: type[View], is_meant: Callable[[Derivation], bool]) -> bool:
+        """Whether what is meant is only ever made, from kinds of which the files hold none."""
+        shown = {(maker.group, maker.kind) for makers in self._makers.values() for maker in makers}
+        makers = {key for key, made in DERIVATIONS.items() if kind in made.kinds and is_meant(made)}
+        return bool(makers) and not makers & shown
 
     def _maker_of_selected(self, kind: type[View], namespace: str, selector: LabelSelector | None) -> Maker | None:
         if selector is None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from platform_health.domain.command import commands
 from platform_health.domain.meshes import is_meshed
-from platform_health.domain.selection import is_worker
+from platform_health.domain.selection import is_worker, services_selecting
 from platform_health.domain.servers import Server, is_harmless, is_understood, servers, servers_of
 from platform_health.inventory import Inventory, Unknown
-from platform_health.views.core import Container, Pod, Service
+from platform_health.views.core import Container, Pod
 from platform_health.views.view import Path
 
 
@@ -48,8 +48,7 @@ def _targeted(pod: Pod, inventory: Inventory) -> frozenset[int]:
     """The pod ports that Services lead to; those that Istio makes for pools say nothing of the pods."""
     return frozenset(
         number
-        for service in inventory.near(Service, pod.namespace)
-        if service.selector is not None and not service.is_shadow and service.selector.matches(pod.labels)
+        for service in services_selecting(pod, inventory)
         for port in service.spec.ports
         if (number := pod.port_number(port.target)) is not None
     )

@@ -217,7 +217,7 @@ def _may_emit(pod: Pod, selector: Selector, inventory: Inventory) -> bool:
 def _port_names(pod: Pod, inventory: Inventory) -> set[str]:
     """The port names under which a monitor may scrape a pod: its own, and those of the Services in front of it."""
     names = {port.name for port in pod.ports()}
-    for service in inventory.near(Service, pod.namespace):
+    for service in inventory.referring(Service, namespace=pod.namespace):
         if service.selector is not None and service.selector.matches(pod.labels):
             names |= {port.name for port in service.spec.ports}
     return names

@@ -16,7 +16,7 @@ from platform_health.views.apps import (
     StatefulSet,
     Workload,
 )
-from platform_health.views.core import Pod, Service
+from platform_health.views.core import Pod, Service, selecting_term
 from platform_health.views.inference import Pool
 from platform_health.views.view import LabelSelector, Ref
 
@@ -73,6 +73,16 @@ def pods_of_service(service: Service, inventory: Inventory) -> list[Pod]:
     if service.selector is None:
         raise Unknown(f"{service.ref} has no selector")
     return pods_matching(service.namespace, service.selector, inventory)
+
+
+def services_selecting(pod: Pod, inventory: Inventory) -> list[Service]:
+    """The known Services that select a pod, without those that Istio makes; never proves that there is none."""
+    return [
+        service
+        for key, value in sorted(pod.labels.items())
+        for service in inventory.near(Service, pod.namespace, selecting_term(key, value))
+        if not service.is_shadow and service.selector is not None and service.selector.matches(pod.labels)
+    ]
 
 
 def pods_matching(namespace: str | None, selector: LabelSelector, inventory: Inventory) -> list[Pod]:

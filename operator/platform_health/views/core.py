@@ -620,8 +620,10 @@ class Service(View, frozen=True):
         return "istio.io/inferencepool-name" in self.labels
 
     def terms(self) -> Iterator[Term]:
-        """Labels, and the name where the kubelet's variables for it are known to break a server."""
+        """Labels, what it selects by, and the name where the kubelet's variables for it break a server."""
         yield from View.terms(self)
+        if self.spec.selector:
+            yield selecting_term(*min(self.spec.selector.items()))
         if self.name == "vllm":
             yield BREAKS_VLLM
 
@@ -633,6 +635,11 @@ class Service(View, frozen=True):
         """The ports with their paths."""
         for index, entry in enumerate(self.spec.ports):
             yield Path("spec.ports") / index, entry
+
+
+def selecting_term(key: str, value: str) -> Term:
+    """The index term of the Services whose selector asks for this label, as the first of its labels by name."""
+    return f"selects:{key}={value}"
 
 
 class Taint(Shape, frozen=True):

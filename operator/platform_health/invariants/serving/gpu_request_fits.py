@@ -58,7 +58,8 @@ def _waits(pod: Pod, inventory: Inventory) -> bool:
     scheduled = condition(pod.status.conditions, "PodScheduled")
     if pod.status.phase != "Pending" or scheduled is None or scheduled.status != "False":
         return False
-    return scheduled.reason == "Unschedulable" and inventory.lasted(scheduled.last_transition_time, GRACE_SECONDS)
+    since = scheduled.last_transition_time
+    return scheduled.reason == "Unschedulable" and inventory.lasted(since, GRACE_SECONDS, later=True)
 
 
 def _judged(pod: Pod, resource: str, amount: float, inventory: Inventory) -> Iterator[Violation]:
