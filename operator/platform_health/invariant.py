@@ -8,6 +8,7 @@ about, and ``needs`` declares every kind it reads beyond those.
 
 from __future__ import annotations
 
+import re
 import typing
 from collections.abc import Callable, Iterator
 from enum import StrEnum
@@ -104,8 +105,22 @@ class Violation(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def message(self) -> str:
-        """``because`` with the nearest candidate."""
-        return f"{self.because}; did you mean {self.nearest}?" if self.nearest else self.because
+        """``because`` with the nearest candidate, without credentials that somebody quoted."""
+        because = discreet(self.because)
+        return f"{because}; did you mean {self.nearest}?" if self.nearest else because
+
+
+_CREDENTIAL = re.compile(
+    r"(?P<before>://)[^\s/@\"']+(?=@)"
+    r"|(?P<scheme>\bBearer (?=\S{16})|\bAuthorization: \w+ )[\w.~+/=-]+"
+    r"|(?P<field>[?&](?:access_token|token|api_?key|key|password)=)[^\s&\"']+",
+    re.IGNORECASE,
+)
+
+
+def discreet(text: str) -> str:
+    """A text that others wrote, such as a controller's message, without the credentials in its URLs and headers."""
+    return _CREDENTIAL.sub(lambda found: f"{found['before'] or found['scheme'] or found['field']}…", text)
 
 
 Judge = Callable[[Any, Inventory], Iterator[Violation]]

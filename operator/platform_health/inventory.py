@@ -75,11 +75,22 @@ class Reads:
 class Inventory:
     """The store of views with its indexes. Not thread-safe: one loop owns it."""
 
-    def __init__(self, knowledge: Knowledge, clock: Callable[[], float], *, is_snapshot: bool = False) -> None:
-        """``is_snapshot``: the clock is the newest time in a dump, which was taken then or at any time later."""
+    def __init__(
+        self,
+        knowledge: Knowledge,
+        clock: Callable[[], float],
+        *,
+        is_snapshot: bool = False,
+        oldest: float | None = None,
+    ) -> None:
+        """``is_snapshot``: the clock is the newest time in a dump, which was taken then or at any time later.
+
+        ``oldest`` is the first time in that dump.
+        """
         self.knowledge = knowledge
         self._clock = clock
         self._is_snapshot = is_snapshot
+        self._oldest = oldest
         self._objects: dict[Kind, dict[tuple[str, str], View]] = defaultdict(dict)
         self._buckets: dict[Token, dict[Ref, View]] = {}
         self._touched: set[Token] = set()
@@ -230,7 +241,8 @@ class Inventory:
         """Whether ``seconds`` passed since an RFC 3339 time; ``unknown`` answers where there is no time.
 
         Waiting periods that only prevent flapping count as over where no time is known; start-up allowances pass
-        ``unknown=False``. ``later`` answers where a dump's own times end before that, so that it may have lasted.
+        ``unknown=False``. A dump all of whose times lie within such a period cannot show that it is over: no time is
+        known there. ``later`` answers where a dump's own times end before that, so that it may have lasted.
         """
         started = parse_time(since)
         if started is None:
@@ -238,10 +250,13 @@ class Inventory:
         over = started + seconds
         if self.now >= over:
             return True
-        if self._is_snapshot and later:
+        if self._is_snapshot and (later or (unknown and self._spans_less_than(seconds))):
             return True
         self._reads.recheck_at = min(over, self._reads.recheck_at or over)
         return False
+
+    def _spans_less_than(self, seconds: float) -> bool:
+        return self._oldest is not None and self.now - self._oldest < seconds
 
     # --- for engine, sources and knowledge; not recorded --------------------------------------------------------
 

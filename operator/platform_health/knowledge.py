@@ -198,6 +198,7 @@ DERIVATIONS: dict[tuple[str, str], Derivation] = {
 }
 """What controllers make from custom resources, so that its absence from files proves nothing."""
 
+_EVERYWHERE = ("default", "kube-node-lease", "kube-public", "kube-system")
 _SYSTEM = ("kube-", "gke-", "gmp-", "openshift-", "cattle-", "calico-")
 _INSTALLED: frozenset[tuple[type[View], str]] = frozenset(
     [
@@ -258,7 +259,8 @@ class FileKnowledge:
 
     A named or selected object is known to be absent where the files hold another object of its kind in the namespace
     it would be in. A near miss of a selector makes it known too. ``closed_world`` says that the files are everything
-    there is, except Secrets where they hold none, and except what controllers make from custom resources.
+    there is, except Secrets where they hold none, and except what controllers make from custom resources where no dump
+    of the namespace shows it.
     """
 
     def __init__(self, *, closed_world: bool = False) -> None:
@@ -281,10 +283,12 @@ class FileKnowledge:
 
     def gap_named(self, inventory: Inventory, kind: type[View], namespace: str, name: str) -> str | None:
         """Unknown unless the files hold another object of the kind in the namespace."""
-        if self._is_made(kind, namespace, name):
+        if self._is_made(inventory, kind, namespace, name):
             return f"{kind.kind} {namespace}/{name} may be made by a controller"
         if kind is ServiceAccount and name == "default":
             return f"service account default exists in every namespace, though the files do not show {namespace}"
+        if kind is Namespace and name in _EVERYWHERE:
+            return f"namespace {name} exists in every cluster, but the files do not show it"
         if kind is Namespace and any(inventory.peek_all(held, name) for held in inventory.kinds()):
             return f"namespace {name} exists, since objects stand in it, but the files do not show it"
         if self.closed_world and (kind is not Secret or inventory.peek_all(Secret)):
@@ -302,7 +306,7 @@ class FileKnowledge:
         self, inventory: Inventory, kind: type[View], namespace: str, selector: LabelSelector | None
     ) -> str | None:
         """As for a name; a near miss shows that the files hold what was meant."""
-        maker = self._maker_of_selected(kind, namespace, selector)
+        maker = self._maker_of_selected(inventory, kind, namespace, selector)
         if maker is not None:
             return f"{kind.kind.plural} that {maker.kind} {maker.name} is made into are not in the files"
         if self.closed_world and (kind is not Secret or inventory.peek_all(Secret)):
@@ -327,10 +331,10 @@ class FileKnowledge:
         """Files say nothing of what an API server serves."""
         return True
 
-    def _is_made(self, kind: type[View], namespace: str, name: str) -> bool:
+    def _is_made(self, inventory: Inventory, kind: type[View], namespace: str, name: str) -> bool:
         return any(
             fnmatchcase(name, pattern.format(name=maker.name))
-            for maker, derivation in self._derivations(kind, namespace)
+            for maker, derivation in self._derivations(inventory, kind, namespace)
             for pattern in derivation.names
         )
 
@@ -340,15 +344,22 @@ class FileKnowledge:
         makers = {key for key, made in DERIVATIONS.items() if kind in made.kinds and is_meant(made)}
         return bool(makers) and not makers & shown
 
-    def _maker_of_selected(self, kind: type[View], namespace: str, selector: LabelSelector | None) -> Maker | None:
+    def _maker_of_selected(
+        self, inventory: Inventory, kind: type[View], namespace: str, selector: LabelSelector | None
+    ) -> Maker | None:
         if selector is None:
             return None
-        for maker, derivation in self._derivations(kind, namespace):
+        for maker, derivation in self._derivations(inventory, kind, namespace):
             if derivation.is_meant(kind, selector):
                 return maker
         return None
 
-    def _derivations(self, kind: type[View], namespace: str) -> Iterator[tuple[Maker, Derivation]]:
+    def _derivations(
+        self, inventory: Inventory, kind: type[View], namespace: str
+    ) -> Iterator[tuple[Maker, Derivation]]:
+        """Who may make objects of a kind in a namespace; a dump, told by its uids, holds what was made."""
+        if any(view.metadata.uid for view in inventory.peek_all(kind, namespace)):
+            return
         for maker in self._makers.get(namespace, ()):
             derivation = DERIVATIONS[maker.group, maker.kind]
             if kind in derivation.kinds:

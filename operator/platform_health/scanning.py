@@ -22,7 +22,7 @@ def judged(manifests: Manifests, *, closed_world: bool = False, now: float | Non
     """An engine that has judged everything in ``manifests``; ``now`` overrides the newest time in a dump."""
     knowledge = FileKnowledge(closed_world=closed_world)
     moment = now if now is not None else manifests.newest or time.time()
-    inventory = Inventory(knowledge, lambda: moment, is_snapshot=now is None)
+    inventory = Inventory(knowledge, lambda: moment, is_snapshot=now is None, oldest=manifests.oldest)
     manifests.fill(inventory, knowledge)
     engine = Engine(inventory, discover())
     engine.refresh()

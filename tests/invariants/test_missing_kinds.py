@@ -33,6 +33,7 @@ _TELLING = {
     ("MetricNamesAreCurrent", "PrometheusRule"): "records series",
     ("MetricNamesAreCurrent", "ServiceMonitor"): "renames series",
     ("MonitorFindsService", "ClusterPolicy"): "is made into the exporter's Service",
+    ("MonitorFindsService", "HelmRelease"): "may be made into the Service",
     ("PickerMayReadItsPool", "RoleBinding"): "grants rights; other RBAC of the namespace makes it known",
     ("PickerSpeaksGatewayTls", "DestinationRule"): "has a gateway speak TLS",
     ("PoolIsAccepted", "Gateway"): "its absence shows that a status is stale",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from platform_health.domain.command import commands
 from platform_health.domain.meshes import is_meshed
 from platform_health.domain.selection import is_worker, services_selecting
@@ -12,13 +14,31 @@ from platform_health.views.view import Path
 
 
 def evidence(pod: Pod, inventory: Inventory) -> frozenset[int]:
-    """Every port for which something speaks: declared, listened on, probed, or targeted by a Service."""
-    return declared(pod) | listening(pod) | _probed(pod) | _targeted(pod, inventory)
+    """Every port for which something speaks: listened on, declared, probed, or targeted by a Service.
+
+    A server whose command says where it listens listens nowhere else, whatever its container declares; only a probe
+    that a running pod passes says more.
+    """
+    open_ = [container for _, container in pod.spec.long_running() if not _says_its_port(container)]
+    probed = open_ if pod.is_stateless else [container for _, container in pod.spec.long_running()]
+    targeted = _targeted(pod, inventory) if open_ else frozenset[int]()
+    return listening(pod) | _declared(open_) | _probed(probed) | targeted
 
 
 def declared(pod: Pod) -> frozenset[int]:
     """The TCP ports that long-running containers declare."""
-    return frozenset(port.container_port for port in pod.ports() if port.protocol == "TCP")
+    return _declared(container for _, container in pod.spec.long_running())
+
+
+def _declared(containers: Iterable[Container]) -> frozenset[int]:
+    return frozenset(
+        port.container_port for container in containers for port in container.ports if port.protocol == "TCP"
+    )
+
+
+def _says_its_port(container: Container) -> bool:
+    found = list(servers_of(container, Path("")))
+    return bool(found) and is_understood(container) and all(entry.command.has("--port") for entry in found)
 
 
 def listening(pod: Pod) -> frozenset[int]:
@@ -35,10 +55,10 @@ def _may_listen(server: Server) -> frozenset[int]:
     return ports | frozenset(port + rank for port in ports for rank in range(ranks))
 
 
-def _probed(pod: Pod) -> frozenset[int]:
+def _probed(containers: Iterable[Container]) -> frozenset[int]:
     return frozenset(
         number
-        for _, container in pod.spec.long_running()
+        for container in containers
         for _, probe in container.probes()
         if probe.port is not None and (number := container.port_number(probe.port)) is not None
     )

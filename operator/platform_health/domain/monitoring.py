@@ -325,7 +325,7 @@ def names_match(pattern: str, names: Iterable[str]) -> bool:
 def is_found_in_service(endpoint: Endpoint, service: Service, inventory: Inventory) -> bool:
     """Whether an endpoint of a ServiceMonitor finds its port behind a Service; Unknown where that is not shown."""
     if service.is_external_name:
-        return False
+        return not endpoint.port or names_match(endpoint.port, port_names(service))
     if endpoint.port:
         return names_match(endpoint.port, port_names(service)) or (
             service.selector is None and names_match(endpoint.port, _slice_port_names(service, inventory))

@@ -29,6 +29,22 @@ _METRIC_FLAGS = (
 _SCRAPE_FLAGS = tuple(
     f"model-server-metrics-{name}" for name in ("port", "path", "scheme", "https-insecure-skip-verify")
 )
+_ESSENTIAL_FLAGS = (
+    "cert-path",
+    "config-file",
+    "config-text",
+    "grpc-health-port",
+    "grpc-port",
+    "health-checking",
+    "metrics-port",
+    "pool-group",
+    "pool-name",
+    "pool-namespace",
+    "secure-serving",
+    "zap-encoder",
+    "zap-log-level",
+)
+"""Flags of every release since v1.0; what is almost one of these is a slip of the pen, and no flag of any release."""
 _DETECTOR_VARIABLES = ("SD_QUEUE_DEPTH_THRESHOLD", "SD_KV_CACHE_UTIL_THRESHOLD", "SD_METRICS_STALENESS_THRESHOLD")
 _PARSER_PROTOCOLS = {"vllmgrpc-parser": "kubernetes.io/h2c", "vertexai-parser": "kubernetes.io/h2c"}
 
@@ -81,6 +97,15 @@ def _misspelled(picker: Picker) -> Iterator[Problem]:
             yield Problem(f"{written} is unknown, it is -poolName before v1.0", _at(picker, flag.name), flag.name)
         elif single and not written.startswith("-v") and (picker.is_gie("1.3.0") or picker.is_router()):
             yield Problem(f"{written} needs two dashes, --{flag.name}", _at(picker, flag.name), flag.name)
+        elif not picker.is_ancient and (meant := _mistyped(flag.name)) is not None:
+            because = f"{written} is unknown, the picker exits; did you mean --{meant}?"
+            yield Problem(because, _at(picker, flag.name), flag.name)
+
+
+def _mistyped(name: str) -> str | None:
+    """The flag that was meant, None where the flag is one or where nothing shows which."""
+    meant = None if name in _ESSENTIAL_FLAGS else nearest(name, _ESSENTIAL_FLAGS)
+    return meant if meant is not None and abs(len(meant) - len(name)) <= 2 else None
 
 
 def _pool_flags(picker: Picker, given: dict[str, str]) -> Iterator[Problem]:

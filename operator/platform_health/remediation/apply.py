@@ -133,4 +133,4 @@ def is_admission(error: ApiError) -> bool:
 
 def may_not(verb: str, ref: Ref) -> str:
     """What to say to a person where RBAC does not allow a repair."""
-    return f"may not {verb} {ref.kind.resource}; install the remediation role (remediation.enabled=true in the chart)"
+    return f"may not {verb} {ref.kind.resource}; install the remediation role (deploy/remediation)"

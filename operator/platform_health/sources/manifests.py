@@ -37,6 +37,12 @@ class Text(msgspec.Struct, frozen=True, eq=False):
     name: str
     content: bytes
     is_rendered: bool = False
+    parsed: dict[int, yaml.Positions] = {}
+    """Where values stand, by the line a document starts on: the items of a List share one document."""
+
+    def positions(self, line: int) -> yaml.Positions:
+        """Where the values of one document stand."""
+        return self.parsed.setdefault(line, yaml.Positions(self.content, line))
 
 
 class Origin(msgspec.Struct, frozen=True):
@@ -50,7 +56,7 @@ class Origin(msgspec.Struct, frozen=True):
     def line_of(self, at: str) -> int:
         """The 1-based line of a path in the object, or of its nearest existing ancestor."""
         path = self.prefix + (f".{at}" if self.prefix and not at.startswith("[") else at)
-        return yaml.Positions(self.text.content, self.line).line(path)
+        return self.text.positions(self.line).line(path)
 
 
 class Manifests:
@@ -65,6 +71,7 @@ class Manifests:
         self.unreadable: list[Unreadable] = []
         self.skipped: list[Skipped] = []
         self.newest: float | None = None
+        self.oldest: float | None = None
         self.count = 0
         """How many Kubernetes objects were seen, also of kinds that we do not read."""
 
@@ -203,10 +210,10 @@ class Manifests:
         self.unreadable.append(Unreadable(because, file, line))
 
     def _note_time(self, value: dict[str, Any]) -> None:
-        times = [parse_time(text) for text in _times(value)]
-        newest = max((time for time in times if time is not None), default=None)
-        if newest is not None:
-            self.newest = max(newest, self.newest or newest)
+        times = [time for time in map(parse_time, _times(value)) if time is not None]
+        if times:
+            self.newest = max(*times, self.newest or times[0])
+            self.oldest = min(*times, self.oldest or times[0])
 
     # --- into the inventory ------------------------------------------------------------------------------------
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
+
 from platform_health.domain.picker_configs import runs_without_kubernetes
 from platform_health.domain.picker_rights import EXTRA_KINDS, Need, denied, needs
 from platform_health.domain.pickers import Picker, pickers_of, service_of
@@ -12,11 +14,14 @@ from platform_health.invariant import ERROR, WARNING, Fix, Inventory, Violation,
 from platform_health.views.core import ConfigMap, Namespace, Pod, Service, ServiceAccount
 from platform_health.views.inference import InferencePool, LegacyInferencePool, Pool
 from platform_health.views.monitoring import ServiceMonitor
+from platform_health.views.rbac import ClusterRoleBinding
 
 _REVIEWS = (
     Permission("create", "authentication.k8s.io", "tokenreviews"),
     Permission("create", "authorization.k8s.io", "subjectaccessreviews"),
 )
+
+_LATER = "nothing yet: the picker lives on what it read before; it ends in a crash loop when it starts again"
 
 
 @invariant(
@@ -38,7 +43,8 @@ def picker_may_read_its_pool(pool: InferencePool | LegacyInferencePool, inventor
     """
     judged: set[Account] = set()
     pickers = pickers_of(pool, inventory)
-    if any(not picker.pod.is_stateless and picker.pod.is_ready for picker in pickers):
+    is_at_work = any(not picker.pod.is_stateless and picker.pod.is_ready for picker in pickers)
+    if is_at_work and not any(inventory.near(ClusterRoleBinding)):
         return
     for picker in pickers:
         account = Account(picker.pod.namespace, picker.pod.spec.service_account_name or "default")
@@ -47,9 +53,15 @@ def picker_may_read_its_pool(pool: InferencePool | LegacyInferencePool, inventor
         judged.add(account)
         with inventory.part():
             if not runs_without_kubernetes(picker, inventory):
-                yield from _rights(pool, picker, account, inventory)
+                yield from _later(_rights(pool, picker, account, inventory), is_at_work)
         with inventory.part():
             yield from _reviews(pool, picker, account, inventory)
+
+
+def _later(violations: Iterator[Violation], is_at_work: bool) -> Iterator[Violation]:
+    """What a picker that is seen to be Ready suffers from only at its next start."""
+    for violation in violations:
+        yield msgspec.structs.replace(violation, severity=WARNING, symptom=_LATER) if is_at_work else violation
 
 
 def _rights(pool: Pool, picker: Picker, account: Account, inventory: Inventory) -> Iterator[Violation]:

@@ -83,7 +83,7 @@ def _fix(picker: Picker, pool: Pool, inventory: Inventory) -> Fix | None:
 def _why_not(picker: Picker, pool: Pool, inventory: Inventory) -> tuple[str, Severity] | None:
     """Why a picker does not serve a pool, and how bad that is; None where it does."""
     if picker.flag("endpoint-selector"):
-        return _other_endpoints(picker, pool)
+        return _other_endpoints(picker, pool) if picker.pool_name is None else None
     name = picker.pool_name
     if name is None:
         return None

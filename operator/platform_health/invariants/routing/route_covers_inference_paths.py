@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from platform_health.domain.paths import covers
 from platform_health.domain.routing import ROUTES, is_in_use, routes_to
 from platform_health.domain.selection import pods_of_pool
-from platform_health.domain.servers import model_servers
+from platform_health.domain.servers import Server, model_servers
 from platform_health.invariant import WARNING, Inventory, Unknown, Violation, invariant
 from platform_health.views.core import Pod
 from platform_health.views.gateway import Gateway, HTTPRoute, Rule
@@ -33,11 +33,10 @@ OTHER_PATHS = (
     "/generate",
     "/generate_stream",
     "/invocations",
-    "/v2/models",
-    "/api/chat",
-    "/api/generate",
 )
-"""Other paths that a model server answers: who routes these means something else than chat."""
+"""Other paths that model servers answer: who routes these means something else than chat."""
+PATHS_OF = {"triton": ("/v2/models",), "ollama": ("/api/chat", "/api/generate"), "tabby": ("/v1beta/chat/completions",)}
+"""Paths that only this engine answers."""
 
 
 @invariant(severity=WARNING, symptom="HTTP 404", needs=(*ROUTES, Gateway, Pod))
@@ -56,10 +55,11 @@ def route_covers_inference_paths(
     rules = _rules(pool, inventory)
     if not rules:
         return
-    roots = _roots(pool, inventory)
-    if roots is None:
+    servers = [server for pod in pods_of_pool(pool, inventory) for server in model_servers(pod)]
+    if not servers:
         return
-    wanted = [root + path for root in roots for path in (*PATHS, *OTHER_PATHS)]
+    own = {path for server in servers for path in PATHS_OF.get(server.engine, ())}
+    wanted = [root + path for root in _roots(servers) for path in (*PATHS, *OTHER_PATHS, *sorted(own))]
     said = [covers(rule, path) for rule in rules for path in wanted]
     if True in said:
         return
@@ -90,10 +90,7 @@ def _rules(pool: Pool, inventory: Inventory) -> list[Rule]:
     return found
 
 
-def _roots(pool: Pool, inventory: Inventory) -> list[str] | None:
-    """The prefixes under which the pool's servers answer; None where it has no recognised model servers."""
-    servers = [server for pod in pods_of_pool(pool, inventory) for server in model_servers(pod)]
-    if not servers:
-        return None
+def _roots(servers: list[Server]) -> list[str]:
+    """The prefixes under which the pool's servers answer."""
     given = {server.command.value("--root-path") for server in servers}
     return ["", *sorted(root.rstrip("/") for root in given if root)]

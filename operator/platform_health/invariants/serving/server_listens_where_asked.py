@@ -22,7 +22,7 @@ def server_listens_where_asked(service: Service, inventory: Inventory) -> Iterat
     """A Service of model servers leads to a port on which they listen, and so do their probes.
 
     Why: `targetPort` and the probes' ports are only numbers; what counts is the `--port` of the server, or its default.
-    Where they differ, connections are refused. A server that is bound to 127.0.0.1 (SGLang without `--host`, an
+    Where they differ, connections are refused. A server that is bound to 127.0.0.1 (`--host 127.0.0.1`, an
     `OLLAMA_HOST` of localhost) can be reached by nobody outside of its pod. One port of the Service that leads to the
     server is enough; `containerPort` opens nothing and is never wrong.
 
