@@ -71,3 +71,15 @@ def test_files_of_one_name_are_told_apart(tmp_path: Path) -> None:
 @pytest.mark.parametrize("value", [None, 3, "a", [], {}, {"panels": None}, {"model_list": "a"}, {"backends": [3]}])
 def test_strange_values_are_nothing(value: object) -> None:
     assert file_view(value) is None
+
+
+def test_the_items_of_a_list_share_one_parse_of_it() -> None:
+    manifests = Manifests()
+    items = "".join(
+        f"- apiVersion: v1\n  kind: Service\n  metadata: {{name: s{number}, namespace: models}}\n"
+        for number in range(2)
+    )
+    manifests.read_text(Text("dump.yaml", f"apiVersion: v1\nkind: List\nitems:\n{items}".encode()))
+    origins = list(manifests.origins.values())
+    assert [origin.line_of("metadata.name") for origin in origins] == [6, 9]
+    assert list(origins[0].text.parsed) == [1]
