@@ -110,6 +110,7 @@ class Command(NamedTuple):
             raise Unknown(f"the value of {flags[0]} is {found!r}, which is no number") from None
 
 
+@lru_cache(maxsize=16_384)
 def _spelled(word: str) -> str:
     """A long flag without its value, dashes for underscores: vLLM, llama.cpp and others take both."""
     name = word.partition("=")[0]
