@@ -1,13 +1,16 @@
 """``make mutants``: every invariant is mutated; what its own worlds do not notice is printed.
 
-cosmic-ray edits files in place, so it works on copies of the tree, one per worker, one run per invariant.
+cosmic-ray edits files in place, so it works on copies of the tree, one per worker, one run per invariant. Mutants that
+nothing could tell from the original are left out: type annotations, which are never evaluated, and `==` against `is`.
 Arguments name invariants; none means all. Exit 1 where less than 90 % are killed.
 """
 
 from __future__ import annotations
 
+import ast
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,6 +20,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
 from typing import NamedTuple
+
+from cosmic_ray.work_db import use_db
+from cosmic_ray.work_item import WorkerOutcome, WorkResult
 
 from platform_health.invariant import Invariant
 from platform_health.invariants import discover
@@ -105,6 +111,8 @@ def _run(invariant: Invariant, tree: Path) -> Tally:
             check=True,
             capture_output=True,
         )
+        if command == "init":
+            _leave_out(session, tree / module)
     dump = subprocess.run(
         [BIN / "cosmic-ray", "dump", session.name],
         cwd=tree,
@@ -121,10 +129,38 @@ def _run(invariant: Invariant, tree: Path) -> Tally:
     )
 
 
+def _leave_out(session: Path, module: Path) -> None:
+    """Marks the mutants that cannot be told from the original as skipped."""
+    annotated = _annotations(module)
+    with use_db(str(session)) as work:
+        for item in list(work.pending_work_items):
+            mutation = item.mutations[0]
+            if mutation.start_pos in annotated or _IDENTITY.search(mutation.operator_name):
+                work.set_result(item.job_id, WorkResult(worker_outcome=WorkerOutcome.SKIPPED))
+
+
+_IDENTITY = re.compile(r"ReplaceComparisonOperator_(Eq|NotEq|Lt|LtE|Gt|GtE)_Is(Not)?$")
+
+
+def _annotations(module: Path) -> set[tuple[int, int]]:
+    """Every (line, column) inside an annotation of a module."""
+    places: set[tuple[int, int]] = set()
+    lines = module.read_text().splitlines()
+    for node in ast.walk(ast.parse(module.read_text())):
+        for entry in (getattr(node, "annotation", None), getattr(node, "returns", None)):
+            if isinstance(entry, ast.expr):
+                assert entry.end_lineno is not None
+                for line in range(entry.lineno, entry.end_lineno + 1):
+                    start = entry.col_offset if line == entry.lineno else 0
+                    end = entry.end_col_offset if line == entry.end_lineno else len(lines[line - 1])
+                    places |= {(line, column) for column in range(start, end or 0)}
+    return places
+
+
 def _outcomes(dump: str) -> Iterator[tuple[str, str]]:
     for line in dump.splitlines():
         item, result = json.loads(line)
-        if result is None:
+        if result is None or result["worker_outcome"] == "skipped":
             continue
         mutation = item["mutations"][0]
         place = f"{mutation['operator_name']} #{mutation['occurrence']} at line {mutation['start_pos'][0]}"
