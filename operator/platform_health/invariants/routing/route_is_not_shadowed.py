@@ -32,14 +32,15 @@ def route_is_not_shadowed(route: HTTPRoute, inventory: Inventory) -> Iterator[Vi
     """
     seen: set[str] = set()
     for number, match in route.matches():
+        colliding: list[HTTPRoute] = []
         for other in _rivals(route, match, inventory):
-            about = f"{match} {other.ref}"
-            if about in seen:
-                continue
             with inventory.part():
                 if _collides(route, number, match, other, inventory):
-                    seen.add(about)
-                    yield from _judged(route, number, match, other)
+                    colliding.append(other)
+        oldest = min(colliding, key=_age, default=None)
+        if oldest is not None and str(match) not in seen:
+            seen.add(str(match))
+            yield from _judged(route, number, match, oldest)
 
 
 def _rivals(route: HTTPRoute, match: RouteMatch, inventory: Inventory) -> list[HTTPRoute]:
@@ -52,14 +53,18 @@ def _rivals(route: HTTPRoute, match: RouteMatch, inventory: Inventory) -> list[H
     return [other for ref, other in found.items() if ref != route.ref and not other.is_going]
 
 
+def _age(route: HTTPRoute) -> tuple[str, str, str]:
+    """Orders routes as precedence does: the oldest first, then by namespace and name."""
+    return (route.metadata.creation_timestamp or "", route.namespace, route.name)
+
+
 def _judged(route: HTTPRoute, number: int, match: RouteMatch, other: HTTPRoute) -> Iterator[Violation]:
-    mine, theirs = route.metadata.creation_timestamp, other.metadata.creation_timestamp
-    told = bool(mine and theirs)
-    if told and (mine, route.namespace, route.name) < (theirs, other.namespace, other.name):
+    told = bool(route.metadata.creation_timestamp and other.metadata.creation_timestamp)
+    if told and _age(route) < _age(other):
         return
     yield Violation(
         at=Path("spec.rules") / number,
-        about=f"{match} {other.ref}",
+        about=str(match),
         because=f"{other.ref} has the same match {match} for the same host"
         + (" and is older, so it takes the requests" if told else "; the older one takes the requests"),
         severity=WARNING if told else INFO,
