@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,7 @@ class Demo:
         self.status("gatewayclass", "", "istio", [("Accepted", "Accepted")])
         self.status("gateway", "gateways", "inference", [("Accepted", "Accepted"), ("Programmed", "Programmed")])
         self.wait("pods to become ready", self.pods_are_up)
+        self.let_time_pass()
 
     def own_exporter(self) -> None:
         """The exporter belongs to the ClusterPolicy, as the GPU operator has it."""
@@ -113,6 +115,23 @@ class Demo:
         for resource in ("daemonset/nvidia-dcgm-exporter", "service/nvidia-dcgm-exporter"):
             patch = json.dumps({"metadata": {"ownerReferences": [owner]}})
             self.plane.kubectl("patch", "-n", "gpu-operator", resource, "--type=merge", "-p", patch)
+
+    def let_time_pass(self) -> None:
+        """Says that the pending pod and the GPU nodes have been as they are for an hour: what is new is not judged."""
+        pod = self.plane.kubectl("get", "pods", "-n", "llm", "-l", "app=qwen-72b", "-o", "name").strip()
+        for condition, place in (
+            ("PodScheduled", ["-n", "llm", pod]),
+            ("Ready", ["node/gpu-1"]),
+            ("Ready", ["node/gpu-2"]),
+        ):
+            entry = {"type": condition, "lastTransitionTime": self.an_hour_ago()}
+            patch = json.dumps({"status": {"conditions": [entry]}})
+            self.plane.kubectl("patch", *place, "--subresource=status", "--type=strategic", "-p", patch)
+
+    @staticmethod
+    def an_hour_ago() -> str:
+        """The time an hour ago, as Kubernetes writes it."""
+        return (datetime.now(UTC) - timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def status(self, kind: str, namespace: str, name: str, conditions: list[tuple[str, str]]) -> None:
         """Says what the gateway's controller, which is not part of the demo, would say."""

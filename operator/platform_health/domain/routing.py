@@ -7,7 +7,7 @@ from platform_health.inventory import Inventory, Unknown
 from platform_health.views.core import Service
 from platform_health.views.gateway import AIGatewayRoute, Backend, Gateway, GRPCRoute, HTTPRoute, backend_term
 from platform_health.views.inference import InferencePool, InferencePoolImport, LegacyInferencePool, Pool
-from platform_health.views.view import Condition, View, condition
+from platform_health.views.view import Condition, Term, View, condition
 
 Route = HTTPRoute | GRPCRoute
 AnyRoute = HTTPRoute | GRPCRoute | AIGatewayRoute
@@ -100,7 +100,19 @@ def is_idle(backend: Backend, route: AnyRoute, inventory: Inventory) -> bool:
 
 def routes_to(pool: Pool, inventory: Inventory) -> list[AnyRoute]:
     """The routes that name a pool as a backend; Unknown where that cannot be known."""
-    term = backend_term(pool.kind.group, pool.kind.name, pool.namespace, pool.name)
+    return _routes_to(backend_term(pool.kind.group, pool.kind.name, pool.namespace, pool.name), inventory)
+
+
+def routes_to_twin(pool: Pool, inventory: Inventory) -> list[AnyRoute]:
+    """The known routes that name a pool of this name in the other API group."""
+    other = _TWIN[type(pool)].kind
+    try:
+        return _routes_to(backend_term(other.group, other.name, pool.namespace, pool.name), inventory)
+    except Unknown:
+        return []
+
+
+def _routes_to(term: Term, inventory: Inventory) -> list[AnyRoute]:
     found: list[AnyRoute] = []
     gaps = []
     for kind in ROUTES:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from platform_health.domain.pickers import pickers_of
-from platform_health.domain.routing import ROUTES, routes_to
+from platform_health.domain.routing import ROUTES, routes_to, routes_to_twin
 from platform_health.invariant import INFO, Inventory, Unknown, Violation, invariant
 from platform_health.views.core import Pod, Service
 from platform_health.views.inference import InferencePool, InferencePoolImport
@@ -36,6 +36,8 @@ def pool_is_routed(pool: InferencePool, inventory: Inventory) -> Iterator[Violat
     yield Violation(
         at=METADATA / "name",
         because="no route names the pool as a backend",
+        follows=tuple(route.ref for route in routes_to_twin(pool, inventory)),
+        after=("RouteNamesServedGroup",),
         verify="kubectl get httproutes,grpcroutes -A -o yaml | grep -B3 " + pool.name,
     )
 
