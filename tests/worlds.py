@@ -15,6 +15,7 @@ The text after the colon, if any, must be part of the message. Header lines chan
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from pathlib import Path
@@ -109,6 +110,23 @@ class World:
         ]
         return problems + self._wrong_texts() + self._wrong_unknowns() + self._wrong_by_name()
 
+    def repair_problems(self) -> list[str]:
+        """What differs between the world after its fixes and its twin ``….fixed.yaml``; empty where there is none."""
+        from platform_health.remediation.patch import applied
+
+        twin = self.path.with_name(self.path.name.replace(".yaml", ".fixed.yaml"))
+        if not twin.exists():
+            return []
+        raw = {ref: json.loads(json.dumps(value)) for ref, value in self.manifests.raw.items()}
+        for finding in self.findings:
+            if finding.invariant == self.invariant and finding.fix is not None and finding.fix.target is not None:
+                raw[finding.fix.target] = applied(raw[finding.fix.target], finding.fix.patch)
+        fixed = World(twin)
+        after, expected = (sorted(map(_canonical, values)) for values in (raw.values(), fixed.manifests.raw.values()))
+        problems = [f"after the fix: {text}" for text in after if text not in expected]
+        problems += [f"expected after the fix: {text}" for text in expected if text not in after]
+        return problems + [f"left: {entry.message}" for entry in fixed.findings if entry.invariant == self.invariant]
+
     def _resolved(self, entry: Expected) -> Expected:
         return entry
 
@@ -171,6 +189,10 @@ class World:
             return [f"expected {self.invariant} to be unknown"]
         failed = [entry for entry in self.unclear if "failed; see the log" in entry.because]
         return [f"an invariant failed: {entry.invariant} about {entry.subject}" for entry in failed]
+
+
+def _canonical(value: object) -> str:
+    return json.dumps(value, sort_keys=True, default=str)
 
 
 def worlds() -> list[Path]:
