@@ -27,7 +27,7 @@ demo: venv ## a broken platform on a real API server, and the operator healing i
 test: venv lint ## everything: lint, unit tests, worlds, real control plane
 	$(BIN)/python -m pytest
 
-test-fast: venv ## what runs without a control plane (under a minute)
+test-fast: venv ## what runs without a control plane (about a minute)
 	$(BIN)/python -m pytest -m "not cluster" -n 2
 
 e2e: venv ## only the tests on a control plane; CLUSTER=embedded (default), kind, or context:NAME

@@ -214,6 +214,11 @@ async def test_a_kind_that_comes_goes_and_comes_again(plane: ControlPlane, names
         await live.agrees(HTTPRoute.kind, namespace)
 
 
+AN_HOUR_OF_EVENTS = 120
+"""One every half minute."""
+LAST = str(AN_HOUR_OF_EVENTS - 1)
+
+
 async def test_nothing_is_written_to_what_is_watched(plane: ControlPlane, namespace: str) -> None:
     """Not even where another operator's finalizer invites kopf to; the audit log agrees."""
     plane.apply(READER)
@@ -223,9 +228,9 @@ async def test_nothing_is_written_to_what_is_watched(plane: ControlPlane, namesp
     async with reading(plane, mine) as live:
         for kind in (HTTPRoute.kind, NetworkPolicy.kind):
             await live.kubectl("create", "-f", "-", input=manifest(kind, namespace, "mine", finalizers=marker))
-            for number in range(20):
+            for number in range(AN_HOUR_OF_EVENTS):
                 await live.kubectl("label", kind.resource, "mine", f"n={number}", "--overwrite", "-n", namespace)
-            await live.until(lambda kind=kind: _label(live, kind, namespace) == "19", "the last change")  # type: ignore[misc]
+            await live.until(lambda kind=kind: _label(live, kind, namespace) == LAST, "the last change")  # type: ignore[misc]
             found = json.loads(await live.kubectl("get", kind.resource, "mine", "-n", namespace, "-o", "json"))
             assert found["metadata"]["finalizers"] == marker
             assert not any(key.startswith("kopf") for key in found["metadata"].get("annotations", {}))
