@@ -18,7 +18,7 @@ from typing import Any, Literal
 import msgspec
 
 from platform_health.inventory import Inventory, Unknown
-from platform_health.views.view import Kind, Path, Ref, View
+from platform_health.views.view import Path, Ref, View
 
 __all__ = [
     "ERROR",
@@ -216,8 +216,3 @@ def _distance(one: str, two: str, enough: int = 3) -> int:
         for j, right in enumerate(two, start=1):
             previous, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, previous + (left != right))
     return min(row[-1], enough)
-
-
-def kind_of(view: type[View]) -> Kind:
-    """The kind of a view class."""
-    return view.kind

@@ -57,16 +57,17 @@ def scan_cluster(
         count += 1
     engine = Engine(inventory, discover())
     engine.refresh()
-    before = _scan(engine, scope, count, overlay, ())
-    for view in overlay.objects.values():
-        inventory.put(view)
-    engine.refresh()
     unreadable = (
         *overlay.unreadable,
         *(Unreadable(because, kind=kind.resource) for kind, because in knowledge.unreadable().items()),
     )
-    after = _scan(engine, scope, count + overlay.count, overlay, unreadable)
-    return after.compared_to(before) if overlay.objects else after
+    if not overlay.objects:
+        return _scan(engine, scope, count + overlay.count, overlay, unreadable)
+    before = _scan(engine, scope, count, overlay, ())
+    for view in overlay.objects.values():
+        inventory.put(view)
+    engine.refresh()
+    return _scan(engine, scope, count + overlay.count, overlay, unreadable).compared_to(before)
 
 
 def _scan(engine: Engine, scope: Scope, objects: int, manifests: Manifests, unreadable: tuple[Unreadable, ...]) -> Scan:

@@ -323,8 +323,3 @@ class Remediator:
             if policy.mode == "Apply" and policy.report not in self.braked:
                 log.warning("no more fixes for report %s until its spec is changed: %s", policy.report, because)
                 self.braked[policy.report] = Braked(generation=policy.generation, because=because)
-
-
-def decisions(made: Sequence[Plan]) -> dict[str, Decision]:
-    """What happens to each finding, by its id."""
-    return {one.finding.id: one.decision for one in made}

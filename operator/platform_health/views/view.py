@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Protocol, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, TypeVar
 
 import msgspec
 
@@ -324,15 +324,6 @@ AnyView = TypeVar("AnyView", bound=View)
 def label_term(key: str, value: str) -> Term:
     """The index term of one label."""
     return f"{key}={value}"
-
-
-class Named(Protocol):
-    """Anything with a name."""
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-        ...
 
 
 IntOrString = int | str
